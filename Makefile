@@ -1,0 +1,234 @@
+# Synod's only build file. Sources are found by folder: adding a file edits no list.
+# `make help` tells what there is; tools/setup.mk installs what is missing.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+SHELL := /bin/bash
+
+# As many jobs as the machine has processors, unless a make above us has decided already.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# -- What to build, and where --------------------------------------------------------------
+
+# Each kind of build has a folder of its own, so that none makes another stale.
+comma     := ,
+SAN       ?=
+MUTATIONS ?=
+COVERAGE  ?=
+ifeq ($(origin CC),default)
+CC        := gcc
+endif
+BUILD     ?= build$(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)$\
+             $(if $(MUTATIONS),-mutations)$(if $(COVERAGE),-coverage)
+V         ?= 0
+Q         := $(if $(filter 1,$(V)),,@)
+
+include tools/setup.mk
+
+# -- Flags ---------------------------------------------------------------------------------
+
+WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes \
+            -Wmissing-prototypes -Werror
+HARDEN   := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+            -fcf-protection=full -fno-delete-null-pointer-checks -fno-strict-overflow
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -I$(BUILD)/proto $(if $(MUTATIONS),-DSYNOD_MUTATIONS)
+CFLAGS   += $(if $(COVERAGE),-O0,-O2) -g -fPIC $(WARNINGS) -MMD -MP
+LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack
+LDLIBS   += -luv -lnghttp2 -lprotobuf-c -lhttp_parser -lm -lpthread
+ifneq ($(COVERAGE),)
+CFLAGS   += --coverage -Wno-maybe-uninitialized # Which guesses, without optimization.
+LDFLAGS  += --coverage
+endif
+ifneq ($(SAN),)
+CFLAGS   += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS  += -fsanitize=$(SAN)
+endif
+ifeq ($(SAN)$(COVERAGE),)
+CFLAGS   += $(HARDEN)
+endif
+
+# -- Sources -------------------------------------------------------------------------------
+
+# Programs are main.c and the rest of their folder; the rest is an archive, so that a test can
+# be linked with any of it. Everything else under src/ is in one archive that all are linked
+# with; libsynod is the part of it that knows no store.
+object       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+PROTOS      := $(wildcard proto/*.proto)
+PROTO_C     := $(PROTOS:proto/%.proto=$(BUILD)/proto/%.pb-c.c)
+PROTO_H     := $(PROTO_C:.c=.h)
+SERVER_C    := $(filter-out %/main.c,$(wildcard src/server/*.c src/cli/*.c))
+BENCH_C     := $(filter-out %/main.c,$(wildcard bench/*.c))
+SIM_C       := $(filter-out %/main.c,$(wildcard sim/*.c))
+CORE_C      := $(filter-out src/server/% src/cli/%,$(wildcard src/*/*.c))
+LIBRARY_C   := $(foreach dir,base paxos wire os wal peer replica,$(wildcard src/$(dir)/*.c))
+TEST_LIB_C  := $(wildcard test/lib/*.c)
+UNIT_DIRS   := $(notdir $(patsubst %/,%,$(wildcard test/unit/*/)))
+
+CORE_O      := $(call object,$(CORE_C)) $(PROTO_C:.c=.o)
+CORE        := $(BUILD)/libsynod-internal.a
+UNIT_TESTS  := $(UNIT_DIRS:%=$(BUILD)/test/unit-%)
+PROGRAMS    := $(BUILD)/synod $(BUILD)/synod-bench $(BUILD)/synod-sim
+LIBRARIES   := $(BUILD)/libsynod.a $(BUILD)/libsynod.so
+
+.PHONY: all programs unit
+all: $(PROGRAMS) $(LIBRARIES)
+programs: $(PROGRAMS)
+unit: $(UNIT_TESTS)
+
+# -- Compiling -----------------------------------------------------------------------------
+
+$(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h: proto/%.proto | $(SETUP)
+	@mkdir -p $(@D)
+	@echo "  PROTO $<"
+	$(Q)protoc-c --proto_path=proto --c_out=$(BUILD)/proto $<
+
+# Generated code is not ours to hold to our warnings.
+$(BUILD)/proto/%.o: $(BUILD)/proto/%.c
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out $(WARNINGS),$(CFLAGS)) -std=c11 -c -o $@ $<
+
+include_for = $(if $(filter test/%,$(1)),-Itest/lib) $(if $(filter test/% sim/% bench/%,$(1)),-I.)
+$(BUILD)/obj/%.o: %.c | $(PROTO_H) $(SETUP)
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(call include_for,$<) -c -o $@ $<
+
+# -- Linking -------------------------------------------------------------------------------
+
+define archive
+$(1): $(2)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(Q)ar rcs $$@ $(2)
+endef
+$(eval $(call archive,$(CORE),$(CORE_O)))
+$(eval $(call archive,$(BUILD)/server.a,$(call object,$(SERVER_C))))
+$(eval $(call archive,$(BUILD)/bench.a,$(call object,$(BENCH_C))))
+$(eval $(call archive,$(BUILD)/sim.a,$(call object,$(SIM_C))))
+
+# What is linked: objects first, then archives from the top of the house to its bottom.
+define program
+$(1): $(2)
+	@mkdir -p $$(@D)
+	@echo "  LINK  $$@"
+	$(Q)$(CC) -pie $(LDFLAGS) -o $$@ $(2) $(LDLIBS) $(3)
+endef
+$(eval $(call program,$(BUILD)/synod,\
+	$(call object,src/server/main.c) $(BUILD)/server.a $(CORE)))
+$(eval $(call program,$(BUILD)/synod-bench,$(call object,bench/main.c) $(BUILD)/bench.a $(CORE)))
+$(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) $(BUILD)/sim.a $(CORE)))
+
+test_objects = $(call object,$(wildcard $(1)/*.c) $(TEST_LIB_C)) \
+               $(BUILD)/server.a $(BUILD)/bench.a $(BUILD)/sim.a $(CORE)
+$(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
+	$(call test_objects,test/unit/$(dir)),-lcmocka)))
+$(eval $(call program,$(BUILD)/test/scenario,$(call test_objects,test/scenario),-lcmocka))
+
+# In libsynod only what include/synod declares can be seen: its objects are joined into one, in
+# which every other name is made local. So our short internal names can clash with nobody's.
+$(BUILD)/libsynod.o: $(call object,$(LIBRARY_C))
+	$(Q)ld -r -o $@ $^
+	$(Q)objcopy --wildcard --keep-global-symbol='synod_*' $@
+
+$(BUILD)/libsynod.a: $(BUILD)/libsynod.o
+	@echo "  LINK  $@"
+	@rm -f $@
+	$(Q)ar rcs $@ $<
+
+$(BUILD)/libsynod.so: $(BUILD)/libsynod.o
+	@echo "  LINK  $@"
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libsynod.so.0 -o $@ $< -luv -lpthread
+
+# -- Testing -------------------------------------------------------------------------------
+
+# Stages one after the other, the programs of a stage side by side. The smoke test starts real
+# servers and measures time, so it has the machine to itself.
+SEEDS ?= 200
+.PHONY: test scenario sim demo bench clients chaos
+test: $(UNIT_TESTS) $(BUILD)/test/scenario $(PROGRAMS)
+	@tools/run-tests $(UNIT_TESTS) $(BUILD)/test/scenario \
+	    -- '$(BUILD)/synod-sim --seeds $(SEEDS)' \
+	    -- 'tools/smoke $(BUILD)'
+
+# Golden transcripts. UPDATE=1 writes them anew; the diff is the review.
+scenario: $(BUILD)/test/scenario
+	@UPDATE=$(UPDATE) tools/run-tests $(BUILD)/test/scenario
+
+# SEED=7: that one. SEEDS=2000 FROM=1: so many, from there. MUTATIONS=1 MUTANT=2: with a bug on.
+sim: $(BUILD)/synod-sim
+	@$(BUILD)/synod-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
+	    $(if $(MUTANT),--mutant $(MUTANT))
+
+demo: $(BUILD)/synod
+	@$(BUILD)/synod demo
+
+KILLS ?= 200
+chaos: $(PROGRAMS)
+	@tools/chaos --build $(BUILD) --kills $(KILLS)
+
+clients: $(PROGRAMS) | $(SETUP_PEERS)
+	@tools/clients $(BUILD)
+
+bench: $(PROGRAMS) | $(SETUP_PEERS)
+	@tools/bench $(BUILD)
+
+# -- Reading the code ----------------------------------------------------------------------
+
+# The rules of the house that no compiler checks: tools/tidy. It reads release objects too.
+ALL_C := $(wildcard include/*/*.h src/*/*.[ch] sim/*.[ch] bench/*.[ch] test/*/*.[ch] \
+         test/unit/*/*.[ch])
+.PHONY: tidy fmt check coverage
+tidy: $(CORE) $(BUILD)/libsynod.a | $(SETUP_CHECK)
+	@tools/tidy --build $(BUILD)
+
+fmt: | $(SETUP_CHECK)
+	@clang-format -i $(ALL_C)
+	@echo "fmt: $(words $(ALL_C)) files"
+
+# Static analysis, file by file: a stamp for each that passed, so only what changed is read again.
+CHECKED := $(patsubst %.c,$(BUILD)/check/%.ok,$(filter %.c,$(ALL_C)))
+check: $(CHECKED)
+	@echo "check: $(words $(CHECKED)) files, 0 findings"
+
+# Suppressed: what cppcheck gets wrong (_Noreturn, a foreign library's #error, pointers lent for
+# a call), and what the compilers and the sanitizers know better (uninitialized variables).
+CPPCHECK := cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+            --enable=warning,performance,portability --suppress=missingIncludeSystem \
+            --suppress=missingReturn --suppress=internalAstError \
+            --suppress=preprocessorErrorDirective --suppress=returnDanglingLifetime \
+            --suppress=ctunullpointer --suppress=uninitvar
+$(BUILD)/check/%.ok: %.c .clang-tidy $(BUILD)/obj/%.o | $(SETUP_CHECK)
+	@mkdir -p $(@D)
+	@echo "  CHECK $<"
+	$(Q)clang-tidy --quiet $< -- -std=c11 $(CPPFLAGS) $(call include_for,$<) 2>/dev/null
+	$(Q)$(CPPCHECK) $(CPPFLAGS) $(call include_for,$<) $<
+	@touch $@
+
+# The same tests in a build that counts branches; tools/coverage says what is left out.
+ifeq ($(COVERAGE),)
+coverage:
+	@$(MAKE) COVERAGE=1 coverage
+else
+coverage: $(UNIT_TESTS) $(BUILD)/test/scenario $(BUILD)/synod-sim
+	@find $(BUILD) -name '*.gcda' -delete
+	@tools/run-tests $(UNIT_TESTS) $(BUILD)/test/scenario -- '$(BUILD)/synod-sim --seeds 50'
+	@tools/coverage $(BUILD) src/paxos src/wal src/kv
+endif
+
+# -- The rest ------------------------------------------------------------------------------
+
+.PHONY: ci help clean
+ci:
+	@.ci/run
+
+help:
+	@cat tools/help.txt
+
+clean:
+	rm -rf build build-*
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
