@@ -1,0 +1,18 @@
+/* assert.h -- assertions that stay on, without a libc. */
+#ifndef BASE_ASSERT_H
+#define BASE_ASSERT_H
+
+#ifdef NDEBUG
+#error "Synod's assertions are part of its safety argument: build without NDEBUG"
+#endif
+
+/* Called when an assertion does not hold. Never returns. The program that links
+ * the code decides what happens: a server prints and aborts, the explorer records
+ * a violation and jumps out. `expression`, `file` are literals; `line` counts from 1. */
+_Noreturn void assert_failed(const char *expression, const char *file, int line);
+
+#undef assert
+#define assert(expression)                                                                         \
+    ((expression) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
+
+#endif /* BASE_ASSERT_H */
