@@ -1,0 +1,262 @@
+/* acceptor.c -- promises and votes: the memory of Paxos.
+ *
+ * Every answer waits for every record that it rests on, those of earlier requests included:
+ * a repeat of a Prepare or an Accept writes nothing, and yet must not be answered before the
+ * record of the first is durable. */
+#include "paxos/acceptor.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "base/mutant.h"
+#include "synod/error.h"
+
+static struct acceptor_vote *ring_at(const struct acceptor *a, synod_slot slot)
+{
+    struct acceptor_vote *ring = (void *)((char *)(uintptr_t)a + a->ring_offset);
+    return &ring[slot & (a->window - 1)];
+}
+
+void acceptor_init(struct acceptor *a, const struct synod_options *options, uint32_t ring_offset)
+{
+    *a = (struct acceptor){
+        .window = options->window,
+        .ring_offset = ring_offset,
+        .entries_max = options->entries_max,
+        .bytes_max = options->message_bytes_max,
+    };
+    memset(ring_at(a, 0), 0, a->window * sizeof(struct acceptor_vote));
+}
+
+const struct acceptor_vote *acceptor_at(const struct acceptor *a, synod_slot slot)
+{
+    const struct acceptor_vote *vote = ring_at(a, slot);
+    return vote->entry.slot == slot ? vote : NULL;
+}
+
+/* Abort unless the vote at `slot` is one that the protocol can reach: it was cast under a
+ * ballot that was promised, explicitly or by accepting. O(1), so it runs in production. */
+static void check_vote(const struct acceptor *a, const struct acceptor_vote *vote)
+{
+    if (vote->entry.slot == 0) {
+        return;
+    }
+    assert(!synod_ballot_is_none(vote->ballot));
+    assert(synod_ballot_compare(vote->ballot, a->promised) <= 0);
+    assert(vote->entry.slot <= a->last);
+}
+
+synod_lsn acceptor_promise(struct acceptor *a, struct synod_ballot ballot, struct outbox *out)
+{
+    const int order = synod_ballot_compare(ballot, a->promised);
+    assert(order >= 0);
+    if (order > 0) {
+        a->promised = ballot;
+        a->promised_lsn = outbox_record(
+            out, &(struct synod_record){.type = SYNOD_RECORD_PROMISE, .ballot = ballot});
+    }
+    return a->promised_lsn;
+}
+
+static void refuse(const struct acceptor *a, const struct synod_message *m, struct outbox *out)
+{
+    /* Name our promise, so that the sender can go straight past it. A refusal commits us to
+     * nothing, so it need not wait for the disk. */
+    struct synod_message *refused = outbox_message(out, SYNOD_MESSAGE_REFUSED, m->from);
+    refused->ballot = m->ballot;
+    refused->promised = a->promised;
+}
+
+/* Show the votes from m->slot on, as many as one message holds. What is known to be chosen
+ * beyond the prefix is shown as chosen: an empty place here would invite a no-op there. */
+static void show_votes(const struct acceptor *a, const struct learner *l,
+                       const struct synod_message *m, struct synod_message *promise,
+                       struct outbox *out)
+{
+    const synod_slot last = a->last > l->last ? a->last : l->last;
+    synod_slot slot = m->slot > l->chosen ? m->slot : l->chosen + 1;
+    struct synod_vote *votes = outbox_votes(out, a->entries_max);
+    uint32_t count = 0;
+    uint64_t bytes = 0;
+
+    for (; slot <= last; slot++) {
+        const struct acceptor_vote *vote = acceptor_at(a, slot);
+        const struct synod_entry *chosen = learner_at(l, slot);
+        if (vote == NULL && chosen == NULL) {
+            continue;
+        }
+        const struct synod_entry *entry = chosen != NULL ? chosen : &vote->entry;
+        if (count == a->entries_max || (count > 0 && bytes + entry->size > a->bytes_max)) {
+            break;
+        }
+        bytes += entry->size;
+        votes[count].entry = *entry;
+        votes[count].is_chosen = chosen != NULL;
+        if (vote != NULL) {
+            votes[count].ballot = vote->ballot;
+            if (vote->lsn > promise->after_lsn) {
+                promise->after_lsn = vote->lsn;
+            }
+        }
+        count++;
+    }
+    promise->votes = votes;
+    promise->vote_count = count;
+    promise->until = slot <= last ? slot : SYNOD_SLOT_ALL;
+    outbox_return_votes(out, a->entries_max - count);
+}
+
+/* Phase 1b: promise to accept nothing below m->ballot, and tell what was accepted.
+ *
+ * Paxos Made Simple, 2.2, for all slots from m->slot on at once (section 3). A second Prepare
+ * of the same ballot is answered again, since the first answer may be lost; where the votes do
+ * not fit into one answer, the candidate asks again from where it ended. That is sound, because
+ * after the promise no vote below m->ballot can be added to those not yet shown. */
+void acceptor_on_prepare(struct acceptor *a, const struct learner *l,
+                         const struct synod_message *m, struct outbox *out)
+{
+    assert(m->type == SYNOD_MESSAGE_PREPARE);
+    assert(!synod_ballot_is_none(m->ballot) && m->slot > 0);
+
+    if (synod_ballot_compare(m->ballot, a->promised) < 0) {
+        refuse(a, m, out);
+        return;
+    }
+    const synod_lsn lsn = acceptor_promise(a, m->ballot, out);
+    struct synod_message *promise = outbox_message(out, SYNOD_MESSAGE_PROMISE, m->from);
+    promise->ballot = m->ballot;
+    promise->slot = m->slot;
+    promise->chosen = l->chosen;
+    promise->after_lsn = MUTANT(1) ? 0 : lsn;
+    show_votes(a, l, m, promise, out);
+}
+
+void acceptor_record_chosen(struct acceptor *a, const struct learner *l, struct outbox *out)
+{
+    if (a->recorded < l->chosen) {
+        a->recorded = l->chosen;
+        (void)outbox_record(
+            out, &(struct synod_record){.type = SYNOD_RECORD_CHOSEN, .chosen = l->chosen});
+    }
+}
+
+/* Vote for one entry. Returns the vote, or NULL if it is none to answer for. */
+static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct synod_message *m,
+                                             const struct synod_entry *entry, struct outbox *out)
+{
+    struct acceptor_vote *vote = ring_at(a, entry->slot);
+    check_vote(a, vote);
+    if (vote->entry.slot == entry->slot && synod_ballot_compare(vote->ballot, m->ballot) == 0) {
+        /* A repeat. One ballot proposes one value per slot; were this another, both could be
+         * chosen. Better to give no answer than two. */
+        return synod_entry_equal(&vote->entry, entry) ? vote : NULL;
+    }
+    vote->ballot = m->ballot;
+    vote->entry = *entry;
+    vote->lsn = outbox_record(out, &(struct synod_record){.type = SYNOD_RECORD_VOTE,
+                                                          .ballot = m->ballot,
+                                                          .entry = *entry});
+    if (entry->slot > a->last) {
+        a->last = entry->slot;
+    }
+    return vote;
+}
+
+/* Phase 2b: vote for the entries, unless a higher ballot was promised first.
+ *
+ * Rule P1a (Paxos Made Simple, 2.2): only a promise to a greater ballot stands in the way.
+ * Greater, not greater-or-equal: the proposer that we promised to is the very one whose Accept
+ * must succeed. To accept at a ballot is to promise it: a vote may not be overwritten by a
+ * lower one.
+ *
+ * A slot that is known to be chosen is not voted on; the proposer is told what is chosen. A
+ * slot beyond the window cannot be remembered, and what cannot be remembered is not accepted. */
+void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struct synod_message *m,
+                        struct outbox *out)
+{
+    assert(m->type == SYNOD_MESSAGE_ACCEPT);
+    assert(!synod_ballot_is_none(m->ballot));
+    assert(m->entry_count <= a->entries_max);
+
+    if (synod_ballot_compare(m->ballot, a->promised) < 0) {
+        refuse(a, m, out);
+        return;
+    }
+    synod_lsn lsn = acceptor_promise(a, m->ballot, out);
+    acceptor_record_chosen(a, l, out);
+
+    struct synod_entry *accepted = outbox_entries(out, m->entry_count);
+    struct synod_entry *known = outbox_entries(out, m->entry_count);
+    uint32_t accepted_count = 0;
+    uint32_t known_count = 0;
+    uint32_t is_behind = 0;
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        const struct synod_entry *entry = &m->entries[i];
+        if (entry->slot <= l->chosen) {
+            is_behind = 1;
+        } else if (learner_at(l, entry->slot) != NULL) {
+            known[known_count++] = *learner_at(l, entry->slot);
+        } else if (entry->slot <= l->chosen + a->window) {
+            const struct acceptor_vote *vote = cast_vote(a, m, entry, out);
+            if (vote != NULL) {
+                accepted[accepted_count++] = vote->entry;
+                lsn = vote->lsn > lsn ? vote->lsn : lsn;
+            }
+        }
+    }
+    if (accepted_count > 0) {
+        struct synod_message *reply = outbox_message(out, SYNOD_MESSAGE_ACCEPTED, m->from);
+        reply->ballot = m->ballot;
+        reply->entries = accepted;
+        reply->entry_count = accepted_count;
+        reply->after_lsn = MUTANT(2) ? 0 : lsn;
+    }
+    if (known_count > 0 || is_behind) {
+        struct synod_message *reply = outbox_message(
+            out, known_count > 0 ? SYNOD_MESSAGE_LEARN : SYNOD_MESSAGE_CHOSEN, m->from);
+        reply->entries = known;
+        reply->entry_count = known_count;
+        reply->chosen = l->chosen;
+    }
+    assert(synod_ballot_compare(a->promised, m->ballot) == 0);
+}
+
+int acceptor_restore(struct acceptor *a, const struct learner *l,
+                     const struct synod_record *record)
+{
+    assert(record->type == SYNOD_RECORD_PROMISE || record->type == SYNOD_RECORD_VOTE);
+    if (synod_ballot_is_none(record->ballot)) {
+        return SYNOD_ERR_CORRUPT;
+    }
+    if (synod_ballot_compare(record->ballot, a->promised) > 0) {
+        a->promised = record->ballot;
+    }
+    const synod_slot slot = record->entry.slot;
+    if (record->type == SYNOD_RECORD_PROMISE || slot <= l->chosen) {
+        return 0;
+    }
+    if (slot > l->chosen + a->window) {
+        return SYNOD_ERR_CORRUPT;
+    }
+    struct acceptor_vote *vote = ring_at(a, slot);
+    if (vote->entry.slot == slot && synod_ballot_compare(record->ballot, vote->ballot) < 0) {
+        return SYNOD_ERR_CORRUPT;
+    }
+    vote->ballot = record->ballot;
+    vote->entry = record->entry;
+    vote->lsn = 0;
+    if (slot > a->last) {
+        a->last = slot;
+    }
+    return 0;
+}
+
+void acceptor_check(const struct acceptor *a, const struct learner *l)
+{
+    assert(a->window == l->window);
+    assert(a->recorded <= l->chosen);
+    for (synod_slot slot = l->chosen + 1; slot <= l->chosen + a->window; slot++) {
+        const struct acceptor_vote *vote = ring_at(a, slot);
+        check_vote(a, vote);
+        assert(vote->entry.slot == slot || vote->entry.slot <= l->chosen);
+    }
+}

@@ -1,0 +1,364 @@
+/* election.c -- who should lead: asking, hearing, standing. Safety never depends on it. */
+#include "paxos/election.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "paxos/core_internal.h"
+#include "paxos/quorum.h"
+
+enum { FAILURES_MAX = 5 }; /* The back-off doubles this often at most. */
+
+void election_init(struct election *e, uint64_t seed)
+{
+    *e = (struct election){.prng = {.state = seed}};
+}
+
+/* -- Hearing ------------------------------------------------------------------------------ */
+
+static int hears(const struct synod_core *c, uint32_t position)
+{
+    const struct election_peer *peer = &c->election.peers[position];
+    if (position == c->self) {
+        return !core_disk_is_stalled(c);
+    }
+    return peer->answered_ms != 0 && c->now_ms - peer->answered_ms <= c->options.election_ms &&
+           peer->answered >= c->election.fresh &&
+           (peer->status.flags & SYNOD_STATUS_STALLED) == 0;
+}
+
+uint32_t election_heard(const struct synod_core *c)
+{
+    uint32_t set = 0;
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (hears(c, i)) {
+            set |= 1u << i;
+        }
+    }
+    return set;
+}
+
+static int leads_with_quorum(const struct synod_status_report *status)
+{
+    const uint32_t both = SYNOD_STATUS_LEADS | SYNOD_STATUS_PHASE2;
+    return (status->flags & both) == both;
+}
+
+/* True if we hear our leader ourselves, and it said that it hears a phase 2 quorum. */
+static int can_vouch(const struct synod_core *c)
+{
+    if (synod_ballot_is_none(c->election.leader)) {
+        return 0;
+    }
+    const int position = quorum_position(&c->options.members, c->election.leader.member);
+    return position >= 0 && (uint32_t)position != c->self && hears(c, (uint32_t)position) &&
+           leads_with_quorum(&c->election.peers[position].status);
+}
+
+static int sees_leader(const struct synod_core *c)
+{
+    if (c->proposer.state == PROPOSER_LEADING) {
+        return 1;
+    }
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        const struct synod_status_report *status = &c->election.peers[i].status;
+        if (i != c->self && hears(c, i) &&
+            (leads_with_quorum(status) || (status->flags & SYNOD_STATUS_VOUCHES) != 0)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* True if the leader that we follow is still one, as far as we hear: it says so itself, or
+ * somebody vouches for it. That there is another leader does not count: were the one that we
+ * follow gone and of the higher ballot, we should follow it, and vouch for nobody, for ever. */
+static int hears_of_its_leader(const struct synod_core *c)
+{
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        const struct synod_status_report *status = &c->election.peers[i].status;
+        if (i != c->self && hears(c, i) &&
+            synod_ballot_compare(status->leader, c->election.leader) == 0 &&
+            (leads_with_quorum(status) || (status->flags & SYNOD_STATUS_VOUCHES) != 0)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static struct synod_status_report own_status(const struct synod_core *c)
+{
+    const uint32_t heard = election_heard(c);
+    struct synod_status_report status = {
+        .leader = c->election.leader,
+        .last = c->acceptor.last > c->learner.last ? c->acceptor.last : c->learner.last,
+    };
+    if (c->proposer.state == PROPOSER_LEADING) {
+        status.flags |= SYNOD_STATUS_LEADS;
+    }
+    if (can_vouch(c)) {
+        status.flags |= SYNOD_STATUS_VOUCHES;
+    }
+    if (quorum_is_met(&c->options.members, QUORUM_PHASE1, heard)) {
+        status.flags |= SYNOD_STATUS_PHASE1;
+    }
+    if (quorum_is_met(&c->options.members, QUORUM_PHASE2, heard)) {
+        status.flags |= SYNOD_STATUS_PHASE2;
+    }
+    if (core_disk_is_stalled(c)) {
+        status.flags |= SYNOD_STATUS_STALLED;
+    }
+    return status;
+}
+
+/* -- Asking ------------------------------------------------------------------------------- */
+
+uint64_t election_ask(struct synod_core *c, struct outbox *out)
+{
+    struct election *e = &c->election;
+    const struct synod_status_report status = own_status(c);
+
+    e->question++;
+    e->asked_ms = c->now_ms;
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i == c->self) {
+            continue;
+        }
+        struct synod_message *ask =
+            outbox_message(out, SYNOD_MESSAGE_ASK, c->options.members.ids[i]);
+        ask->id = e->question;
+        ask->status = status;
+        ask->chosen = c->learner.chosen;
+        if (c->proposer.state == PROPOSER_LEADING) {
+            ask->ballot = c->proposer.ballot;
+        }
+    }
+    return e->question;
+}
+
+void election_start(struct synod_core *c, struct outbox *out)
+{
+    (void)election_ask(c, out);
+}
+
+/* Somebody asks whether we are there. The answer says whether the asker's ballot still stands
+ * here, which is what a leader needs for its reads: it is true as of now, and commits us to
+ * nothing, so it waits for no record. */
+void election_on_ask(struct synod_core *c, const struct synod_message *m, struct outbox *out)
+{
+    const int position = quorum_position(&c->options.members, m->from);
+    assert(position >= 0);
+
+    c->election.peers[position].status = m->status;
+    if ((m->status.flags & SYNOD_STATUS_LEADS) != 0 && !synod_ballot_is_none(m->ballot) &&
+        synod_ballot_compare(m->ballot, c->acceptor.promised) >= 0) {
+        election_follow(c, m->ballot);
+    }
+    struct synod_message *answer = outbox_message(out, SYNOD_MESSAGE_ANSWER, m->from);
+    answer->id = m->id;
+    answer->ballot = m->ballot;
+    answer->promised = c->acceptor.promised;
+    answer->status = own_status(c);
+    answer->chosen = c->learner.chosen;
+}
+
+void election_on_answer(struct synod_core *c, const struct synod_message *m, struct outbox *out)
+{
+    const int position = quorum_position(&c->options.members, m->from);
+    assert(position >= 0);
+    struct election_peer *peer = &c->election.peers[position];
+
+    if (m->id > c->election.question || m->id <= peer->answered) {
+        return; /* Never asked, or answered since. */
+    }
+    peer->answered = m->id;
+    peer->answered_ms = c->now_ms;
+    peer->status = m->status;
+    if ((m->status.flags & SYNOD_STATUS_LEADS) != 0 &&
+        synod_ballot_compare(m->status.leader, c->acceptor.promised) >= 0) {
+        election_follow(c, m->status.leader);
+    }
+    if (c->proposer.state == PROPOSER_LEADING &&
+        synod_ballot_compare(m->ballot, c->proposer.ballot) == 0) {
+        if (synod_ballot_compare(m->promised, m->ballot) <= 0) {
+            peer->confirmed = m->id;
+            reads_confirm(c, out);
+        } else {
+            proposer_on_refused(c, m->ballot, m->promised);
+        }
+    }
+}
+
+/* -- Following ---------------------------------------------------------------------------- */
+
+static void lose_leader(struct synod_core *c, enum synod_why why)
+{
+    if (!synod_ballot_is_none(c->election.leader)) {
+        c->election.leader = (struct synod_ballot){0};
+        c->why = why;
+    }
+}
+
+void election_follow(struct synod_core *c, struct synod_ballot ballot)
+{
+    struct election *e = &c->election;
+    if (ballot.member == c->options.self || synod_ballot_compare(ballot, e->leader) <= 0) {
+        return;
+    }
+    if (quorum_position(&c->options.members, ballot.member) < 0) {
+        return;
+    }
+    /* A quorum has promised more than our own ballot, if we have one: it is of no use now. */
+    proposer_step_down(c, SYNOD_WHY_HEARD);
+    e->leader = ballot;
+    e->stand_ms = 0;
+    e->failures = 0;
+    c->why = SYNOD_WHY_HEARD;
+}
+
+void election_on_promised(struct synod_core *c)
+{
+    if (synod_ballot_compare(c->acceptor.promised, c->election.leader) > 0) {
+        lose_leader(c, SYNOD_WHY_PROMISED);
+    }
+}
+
+void election_on_elected(struct synod_core *c, struct outbox *out)
+{
+    struct election *e = &c->election;
+    e->leader = c->proposer.ballot;
+    e->stand_ms = 0;
+    e->failures = 0;
+    e->quorum_ms = c->now_ms;
+    for (uint32_t i = 0; i < SYNOD_MEMBERS_MAX; i++) {
+        e->peers[i].confirmed = 0;
+    }
+    (void)election_ask(c, out); /* Tell everybody now, not at the next heartbeat. */
+}
+
+/* Every lost candidacy doubles the range of the next delay, so that two who keep beating each
+ * other come apart (Paxos Made Simple, 2.4: progress needs a single proposer). */
+void election_on_step_down(struct synod_core *c, enum synod_why why)
+{
+    struct election *e = &c->election;
+    if (e->failures < FAILURES_MAX) {
+        e->failures++;
+    }
+    e->stand_ms = 0;
+    lose_leader(c, why);
+    e->asked_ms = 0; /* Say so at the next tick: others may be waiting for us to go. */
+}
+
+/* -- Connections -------------------------------------------------------------------------- */
+
+void election_on_connected(struct synod_core *c, struct outbox *out)
+{
+    (void)election_ask(c, out);
+}
+
+/* A killed process closes its connections: that starts the asking at once, instead of after a
+ * time-out. It does not start the standing: somebody else may vouch for the leader, and only
+ * answers to questions asked from now on tell whether anybody still does. */
+void election_on_disconnected(struct synod_core *c, synod_member_id member, struct outbox *out)
+{
+    const int position = quorum_position(&c->options.members, member);
+    if (position < 0 || (uint32_t)position == c->self) {
+        return;
+    }
+    c->election.peers[position].answered_ms = 0;
+    c->election.peers[position].status = (struct synod_status_report){0};
+    if (c->election.leader.member == member) {
+        lose_leader(c, SYNOD_WHY_DISCONNECTED);
+        c->election.fresh = election_ask(c, out);
+    }
+}
+
+void election_on_stop(struct synod_core *c, struct outbox *out)
+{
+    (void)election_ask(c, out);
+}
+
+/* -- Standing ----------------------------------------------------------------------------- */
+
+/* How many of the members heard know more than we do, or as much and come first. */
+static uint32_t rank(const struct synod_core *c)
+{
+    const struct synod_status_report own = own_status(c);
+    uint32_t better = 0;
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        const synod_slot last = c->election.peers[i].status.last;
+        if (i != c->self && hears(c, i) &&
+            (last > own.last || (last == own.last && i < c->self))) {
+            better++;
+        }
+    }
+    return better;
+}
+
+/* The best placed goes first, at once but for a little chance; each other one half a heartbeat
+ * later, and whoever failed draws from a range that doubles. */
+static uint64_t draw_delay(struct synod_core *c)
+{
+    const uint64_t heartbeat = c->options.heartbeat_ms;
+    const uint64_t range = c->election.failures == 0
+                               ? 1 + heartbeat / 8
+                               : 1 + (heartbeat << (c->election.failures - 1));
+    return rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
+}
+
+static void consider_standing(struct synod_core *c, struct outbox *out)
+{
+    struct election *e = &c->election;
+    const uint32_t heard = election_heard(c);
+    const int may_stand = !c->is_stopping && !core_disk_is_stalled(c) &&
+                          c->proposer.state == PROPOSER_IDLE &&
+                          quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
+                          quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) &&
+                          !sees_leader(c);
+    if (!may_stand) {
+        e->stand_ms = 0;
+        return;
+    }
+    if (e->stand_ms == 0) {
+        e->stand_ms = c->now_ms + draw_delay(c);
+    }
+    if (c->now_ms >= e->stand_ms) {
+        e->stand_ms = 0;
+        lose_leader(c, SYNOD_WHY_SILENT);
+        proposer_stand(c, out);
+    }
+}
+
+static void consider_giving_up(struct synod_core *c)
+{
+    if (c->proposer.state != PROPOSER_LEADING) {
+        return;
+    }
+    if (core_disk_is_stalled(c)) {
+        proposer_step_down(c, SYNOD_WHY_STALLED);
+    } else if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c))) {
+        c->election.quorum_ms = c->now_ms;
+    } else if (c->now_ms - c->election.quorum_ms > c->options.election_ms) {
+        proposer_step_down(c, SYNOD_WHY_NO_QUORUM);
+    }
+}
+
+void election_on_tick(struct synod_core *c, struct outbox *out)
+{
+    struct election *e = &c->election;
+    consider_giving_up(c);
+    if (c->proposer.state == PROPOSER_IDLE && !synod_ballot_is_none(e->leader) &&
+        !hears_of_its_leader(c)) {
+        lose_leader(c, SYNOD_WHY_SILENT);
+    }
+    consider_standing(c, out);
+    if (e->asked_ms == 0 || c->now_ms - e->asked_ms >= c->options.heartbeat_ms) {
+        (void)election_ask(c, out);
+    }
+}
+
+uint64_t election_wake_ms(const struct synod_core *c)
+{
+    const struct election *e = &c->election;
+    const uint64_t ask_ms = e->asked_ms == 0 ? c->now_ms : e->asked_ms + c->options.heartbeat_ms;
+    return e->stand_ms != 0 && e->stand_ms < ask_ms ? e->stand_ms : ask_ms;
+}

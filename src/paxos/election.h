@@ -1,0 +1,80 @@
+/* election.h -- who should lead: asking, hearing, standing. Safety never depends on it.
+ *
+ * Every member asks every other, each heartbeat. It *hears* a member that answered within the
+ * election time-out and whose disk makes progress. It *sees a leader* if it is one, if it hears
+ * one that hears a phase 2 quorum, or if it hears a member that vouches for such a leader,
+ * directly and never at third hand. A member that hears quorums and sees no leader stands, after
+ * a random delay. A leader that hears no phase 2 quorum for the election time-out gives up.
+ *
+ * This makes progress through every partial partition in which some member is connected to a
+ * quorum (Ng, Haridi, Carbone: Omni-Paxos, EuroSys 2023, sections 2 and 5): a lone link to a
+ * healthy leader does not make a member stand, because somebody vouches; and a leader that is
+ * merely reachable, and reaches no quorum itself, keeps nobody from standing. */
+#ifndef PAXOS_ELECTION_H
+#define PAXOS_ELECTION_H
+
+#include "base/prng.h"
+#include "synod/core.h"
+
+struct outbox;
+struct synod_core;
+
+/* What is known about another member. */
+struct election_peer {
+    uint64_t answered_ms;     /* When its last answer came; 0: none since its connection broke. */
+    uint64_t answered;        /* The greatest question of ours that it answered. */
+    uint64_t confirmed;       /* The greatest question to which it said, under our present
+                               * ballot, that it had promised nothing higher. */
+    struct synod_status_report status; /* The last it said about itself. */
+};
+
+struct election {
+    struct synod_ballot leader; /* Whom we follow, or our own ballot; none if nobody. */
+    uint64_t question;          /* The number of the last question asked. */
+    uint64_t asked_ms;          /* When. */
+    uint64_t fresh;             /* Answers to earlier questions count no more: something broke
+                                 * since. */
+    uint64_t stand_ms;          /* When to stand; 0: not going to. */
+    uint64_t quorum_ms;         /* When a leader last heard a phase 2 quorum. */
+    uint32_t failures;          /* Times in a row that we stood and did not get elected. */
+    struct prng prng;
+    struct election_peer peers[SYNOD_MEMBERS_MAX];
+};
+
+void election_init(struct election *e, uint64_t seed);
+
+/* Life begins: ask everybody. */
+void election_start(struct synod_core *c, struct outbox *out);
+
+/* The set of members heard, this one included. */
+uint32_t election_heard(const struct synod_core *c);
+
+void election_on_ask(struct synod_core *c, const struct synod_message *m, struct outbox *out);
+void election_on_answer(struct synod_core *c, const struct synod_message *m, struct outbox *out);
+
+/* A message of the leader of `ballot` came, which is not below our promise. */
+void election_follow(struct synod_core *c, struct synod_ballot ballot);
+
+/* We promised a higher ballot than our leader's. */
+void election_on_promised(struct synod_core *c);
+
+/* We won, or stopped trying. */
+void election_on_elected(struct synod_core *c, struct outbox *out);
+void election_on_step_down(struct synod_core *c, enum synod_why why);
+
+void election_on_connected(struct synod_core *c, struct outbox *out);
+void election_on_disconnected(struct synod_core *c, synod_member_id member, struct outbox *out);
+
+/* We leave in good order: tell everybody that nobody leads here any more. */
+void election_on_stop(struct synod_core *c, struct outbox *out);
+
+/* Ask everybody a new question now. Returns its number. */
+uint64_t election_ask(struct synod_core *c, struct outbox *out);
+
+/* What time brings: heartbeats, standing, giving up. */
+void election_on_tick(struct synod_core *c, struct outbox *out);
+
+/* The time by which election_on_tick() must be called. */
+uint64_t election_wake_ms(const struct synod_core *c);
+
+#endif /* PAXOS_ELECTION_H */

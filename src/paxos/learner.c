@@ -1,0 +1,115 @@
+/* learner.c -- what is known to be chosen, and handing it out in order. */
+#include "paxos/learner.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+static struct learned *ring_at(const struct learner *l, synod_slot slot)
+{
+    struct learned *ring = (void *)((char *)(uintptr_t)l + l->ring_offset);
+    return &ring[slot & (l->window - 1)];
+}
+
+void learner_init(struct learner *l, uint32_t window, uint32_t ring_offset)
+{
+    assert(window > 0 && (window & (window - 1)) == 0);
+    *l = (struct learner){.window = window, .ring_offset = ring_offset};
+    memset(ring_at(l, 0), 0, window * sizeof(struct learned));
+}
+
+const struct synod_entry *learner_at(const struct learner *l, synod_slot slot)
+{
+    const struct learned *learned = ring_at(l, slot);
+    return slot > l->chosen && learned->entry.slot == slot ? &learned->entry : NULL;
+}
+
+/* Paxos Made Simple, 2.1: only a single value is chosen. Were two, this is where the first
+ * replica to hear of both would notice. */
+int learner_learn(struct learner *l, const struct synod_entry *entry)
+{
+    assert(entry->slot > 0);
+    assert(entry->kind == SYNOD_ENTRY_NOOP || entry->kind == SYNOD_ENTRY_VALUE);
+
+    if (entry->slot <= l->chosen || entry->slot > l->chosen + l->window) {
+        return 0;
+    }
+    struct learned *learned = ring_at(l, entry->slot);
+    if (learned->entry.slot == entry->slot) {
+        assert(synod_entry_equal(&learned->entry, entry));
+        return 0;
+    }
+    assert(learned->entry.slot <= l->chosen);
+    learned->entry = *entry;
+    if (entry->slot > l->last) {
+        l->last = entry->slot;
+    }
+    return 1;
+}
+
+void learner_deliver(struct learner *l, uint64_t now_ms, struct outbox *out)
+{
+    for (;;) {
+        const struct learned *learned = ring_at(l, l->chosen + 1);
+        if (learned->entry.slot != l->chosen + 1) {
+            break;
+        }
+        outbox_chosen(out, &learned->entry);
+        l->chosen++;
+        l->progress_ms = now_ms;
+    }
+    assert(l->last >= l->chosen);
+}
+
+void learner_skip_to(struct learner *l, synod_slot slot, uint64_t now_ms)
+{
+    if (slot <= l->chosen) {
+        return;
+    }
+    l->chosen = slot;
+    l->progress_ms = now_ms;
+    if (slot > l->last) {
+        l->last = slot;
+    }
+}
+
+void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms)
+{
+    assert(member != 0);
+    if (chosen <= l->claimed && l->claimed > l->chosen) {
+        return;
+    }
+    if (chosen > l->chosen) {
+        if (l->claimed <= l->chosen) {
+            l->progress_ms = now_ms; /* Patience is counted from the first lag. */
+        }
+        l->claimed = chosen;
+        l->claimer = member;
+    }
+}
+
+/* A slot whose notice is on its way is not missing: a lag is given some time to close by
+ * itself. Once answers come, each of them asks for the next (core.c, on_learn). */
+void learner_fetch(struct learner *l, uint64_t now_ms, uint32_t patience_ms, struct outbox *out)
+{
+    if (l->claimed <= l->chosen) {
+        return;
+    }
+    if (now_ms - l->progress_ms < patience_ms) {
+        return;
+    }
+    struct synod_message *fetch = outbox_message(out, SYNOD_MESSAGE_FETCH, l->claimer);
+    fetch->slot = l->chosen + 1;
+    l->progress_ms = now_ms; /* Ask again only if this one brings nothing. */
+    /* The next try goes to whoever claims next: this one may be gone. */
+    l->claimed = l->chosen;
+}
+
+void learner_check(const struct learner *l)
+{
+    assert(l->last >= l->chosen);
+    for (synod_slot slot = l->chosen + 1; slot <= l->chosen + l->window; slot++) {
+        const struct learned *learned = ring_at(l, slot);
+        assert(learned->entry.slot == slot || learned->entry.slot <= l->chosen);
+        assert(learned->entry.slot <= l->last);
+    }
+}

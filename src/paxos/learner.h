@@ -1,0 +1,49 @@
+/* learner.h -- what is known to be chosen, and handing it out in order.
+ *
+ * A value is learned in one of three ways: the leader counts a phase 2 quorum of acceptances;
+ * a follower hears by a notice that what it voted for was chosen; or a member asks another for
+ * the entry itself. The learner only keeps the outcome. */
+#ifndef PAXOS_LEARNER_H
+#define PAXOS_LEARNER_H
+
+#include "paxos/outbox.h"
+
+struct learned {
+    struct synod_entry entry; /* slot 0: nothing is known here. */
+};
+
+struct learner {
+    synod_slot chosen;      /* Every slot up to here is chosen and was handed out. */
+    synod_slot last;        /* The highest slot known to be chosen; >= chosen. */
+    synod_slot claimed;     /* The highest prefix that anybody said to be chosen. */
+    synod_member_id claimer; /* Who said so. */
+    uint64_t progress_ms;   /* When `chosen` last rose, or a claim first went beyond it. */
+    uint32_t window;        /* Slots held beyond `chosen`. */
+    uint32_t ring_offset;   /* From this structure to struct learned[window]. */
+};
+
+void learner_init(struct learner *l, uint32_t window, uint32_t ring_offset);
+
+/* The entry known to be chosen at a slot beyond the prefix, or NULL. */
+const struct synod_entry *learner_at(const struct learner *l, synod_slot slot);
+
+/* `entry` is chosen. Slots below the prefix or beyond the window are passed over. Aborts if
+ * something else is known to be chosen there: agreement is broken, and nothing that this
+ * replica could do would be right. Returns 1 if it was news. */
+int learner_learn(struct learner *l, const struct synod_entry *entry);
+
+/* Hand out every entry that the prefix now reaches. */
+void learner_deliver(struct learner *l, uint64_t now_ms, struct outbox *out);
+
+/* The state up to `slot` is in the caller's hands: nothing up to there is handed out. */
+void learner_skip_to(struct learner *l, synod_slot slot, uint64_t now_ms);
+
+/* A member says that every slot up to `chosen` is chosen. */
+void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms);
+
+/* Ask the claimer for what is missing, when the prefix has not moved for `patience_ms`. */
+void learner_fetch(struct learner *l, uint64_t now_ms, uint32_t patience_ms, struct outbox *out);
+
+void learner_check(const struct learner *l);
+
+#endif /* PAXOS_LEARNER_H */
