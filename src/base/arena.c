@@ -14,7 +14,9 @@ struct arena_chunk {
     size_t size; /* Bytes, this header included. */
 };
 
-enum { ARENA_HEADER_SIZE = (sizeof(struct arena_chunk) + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN };
+enum {
+    ARENA_HEADER_SIZE = (sizeof(struct arena_chunk) + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN
+};
 
 static uint8_t *first_piece(struct arena_chunk *chunk)
 {

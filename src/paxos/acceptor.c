@@ -111,8 +111,8 @@ static void show_votes(const struct acceptor *a, const struct learner *l,
  * of the same ballot is answered again, since the first answer may be lost; where the votes do
  * not fit into one answer, the candidate asks again from where it ended. That is sound, because
  * after the promise no vote below m->ballot can be added to those not yet shown. */
-void acceptor_on_prepare(struct acceptor *a, const struct learner *l,
-                         const struct synod_message *m, struct outbox *out)
+void acceptor_on_prepare(struct acceptor *a, const struct learner *l, const struct synod_message *m,
+                         struct outbox *out)
 {
     assert(m->type == SYNOD_MESSAGE_PREPARE);
     assert(!synod_ballot_is_none(m->ballot) && m->slot > 0);
@@ -152,9 +152,9 @@ static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct sy
     }
     vote->ballot = m->ballot;
     vote->entry = *entry;
-    vote->lsn = outbox_record(out, &(struct synod_record){.type = SYNOD_RECORD_VOTE,
-                                                          .ballot = m->ballot,
-                                                          .entry = *entry});
+    vote->lsn = outbox_record(
+        out,
+        &(struct synod_record){.type = SYNOD_RECORD_VOTE, .ballot = m->ballot, .entry = *entry});
     if (entry->slot > a->last) {
         a->last = entry->slot;
     }
@@ -220,8 +220,7 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
     assert(synod_ballot_compare(a->promised, m->ballot) == 0);
 }
 
-int acceptor_restore(struct acceptor *a, const struct learner *l,
-                     const struct synod_record *record)
+int acceptor_restore(struct acceptor *a, const struct learner *l, const struct synod_record *record)
 {
     assert(record->type == SYNOD_RECORD_PROMISE || record->type == SYNOD_RECORD_VOTE);
     if (synod_ballot_is_none(record->ballot)) {

@@ -35,8 +35,8 @@ const struct acceptor_vote *acceptor_at(const struct acceptor *a, synod_slot slo
 synod_lsn acceptor_promise(struct acceptor *a, struct synod_ballot ballot, struct outbox *out);
 
 /* The two requests that an acceptor answers. `l` tells what is known to be chosen. */
-void acceptor_on_prepare(struct acceptor *a, const struct learner *l,
-                         const struct synod_message *m, struct outbox *out);
+void acceptor_on_prepare(struct acceptor *a, const struct learner *l, const struct synod_message *m,
+                         struct outbox *out);
 void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struct synod_message *m,
                         struct outbox *out);
 

@@ -227,8 +227,8 @@ void core_learn(struct synod_core *c, const struct synod_entry *entry, struct ou
     }
     if (vote == NULL || !synod_entry_equal(&vote->entry, entry)) {
         acceptor_record_chosen(&c->acceptor, &c->learner, out);
-        (void)outbox_record(
-            out, &(struct synod_record){.type = SYNOD_RECORD_LEARNED, .entry = *entry});
+        (void)outbox_record(out,
+                            &(struct synod_record){.type = SYNOD_RECORD_LEARNED, .entry = *entry});
     }
     proposer_on_learned(c, entry);
 }
@@ -245,8 +245,7 @@ static void on_learn(struct synod_core *c, const struct synod_message *m, struct
     }
 }
 
-static void on_fetch(const struct synod_core *c, const struct synod_message *m,
-                     struct outbox *out)
+static void on_fetch(const struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
     if (m->slot <= c->learner.chosen) {
         outbox_serve(out, m->from, m->slot);
@@ -268,7 +267,6 @@ static void on_accept(struct synod_core *c, const struct synod_message *m, struc
     acceptor_on_accept(&c->acceptor, &c->learner, m, out);
     if (synod_ballot_compare(m->ballot, c->acceptor.promised) == 0) {
         after_promise(c);
-        election_follow(c, m->ballot);
     }
 }
 
@@ -315,7 +313,7 @@ static void dispatch(struct synod_core *c, const struct synod_message *m, struct
     case SYNOD_MESSAGE_CHOSEN:
         break; /* What they say about the prefix was all. */
     case SYNOD_MESSAGE_TYPE_END:
-        assert(!"a filtered message has a type");
+        assert(0 && "a filtered message has a type");
     }
 }
 
@@ -338,8 +336,7 @@ static void on_message(struct synod_core *c, const struct synod_message *m, stru
     }
     core_see_round(c, m->ballot);
     core_see_round(c, m->promised);
-    const int is_from_leader = m->type == SYNOD_MESSAGE_ACCEPT ||
-                               m->type == SYNOD_MESSAGE_NOTICE ||
+    const int is_from_leader = m->type == SYNOD_MESSAGE_ACCEPT || m->type == SYNOD_MESSAGE_NOTICE ||
                                m->type == SYNOD_MESSAGE_READ_INDEX ||
                                (m->type == SYNOD_MESSAGE_ASK && m->ballot.round != 0);
     if (is_from_leader) {
@@ -467,7 +464,7 @@ static int handle(struct synod_core *c, const struct synod_event *event, struct 
         election_on_stop(c, out);
         return 0;
     }
-    assert(!"an event has a type");
+    assert(0 && "an event has a type");
 }
 
 /* When the next tick is due. Counted from the last tick, not from this event: events that come
@@ -480,13 +477,13 @@ static uint64_t wake_ms(const struct synod_core *c)
     if (proposer_has_work(c)) {
         return c->now_ms;
     }
-    const int is_waiting = c->proposer.state == PROPOSER_PREPARING ||
-                           (c->proposer.state == PROPOSER_LEADING &&
-                            c->proposer.next > c->learner.chosen + 1) ||
-                           c->learner.claimed > c->learner.chosen;
+    const int is_waiting =
+        c->proposer.state == PROPOSER_PREPARING ||
+        (c->proposer.state == PROPOSER_LEADING && c->proposer.next > c->learner.chosen + 1) ||
+        c->learner.claimed > c->learner.chosen;
     const int is_retry_first = c->options.retry_ms < c->options.heartbeat_ms;
-    uint64_t wake = c->ticked_ms + (is_waiting && is_retry_first ? c->options.retry_ms
-                                                                 : c->options.heartbeat_ms);
+    uint64_t wake = c->ticked_ms +
+                    (is_waiting && is_retry_first ? c->options.retry_ms : c->options.heartbeat_ms);
     if (election_wake_ms(c) < wake) {
         wake = election_wake_ms(c);
     }

@@ -15,17 +15,17 @@
 
 struct synod_core {
     struct synod_options options;
-    uint64_t now_ms;        /* Of the present event. */
-    uint64_t ticked_ms;     /* Of the last tick. */
-    uint64_t incarnation;   /* Of this life. */
-    synod_lsn lsn;          /* The last record written. */
-    synod_lsn durable;      /* The last record known to be durable. */
-    uint64_t pending_ms;    /* Since when records wait for the disk without progress. */
-    uint64_t round;         /* The largest round seen in any ballot. */
-    enum synod_why why;     /* Of the last change of leader. */
-    uint32_t self;          /* Our position in the view's table. */
-    uint32_t is_started;    /* SYNOD_EVENT_START came. */
-    uint32_t is_stopping;   /* SYNOD_EVENT_STOP came: never stand again. */
+    uint64_t now_ms;      /* Of the present event. */
+    uint64_t ticked_ms;   /* Of the last tick. */
+    uint64_t incarnation; /* Of this life. */
+    synod_lsn lsn;        /* The last record written. */
+    synod_lsn durable;    /* The last record known to be durable. */
+    uint64_t pending_ms;  /* Since when records wait for the disk without progress. */
+    uint64_t round;       /* The largest round seen in any ballot. */
+    enum synod_why why;   /* Of the last change of leader. */
+    uint32_t self;        /* Our position in the view's table. */
+    uint32_t is_started;  /* SYNOD_EVENT_START came. */
+    uint32_t is_stopping; /* SYNOD_EVENT_STOP came: never stand again. */
     struct acceptor acceptor;
     struct learner learner;
     struct proposer proposer;

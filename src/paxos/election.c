@@ -6,7 +6,9 @@
 #include "paxos/core_internal.h"
 #include "paxos/quorum.h"
 
-enum { FAILURES_MAX = 5 }; /* The back-off doubles this often at most. */
+enum {
+    FAILURES_MAX = 5
+}; /* The back-off doubles this often at most. */
 
 void election_init(struct election *e, uint64_t seed)
 {
@@ -22,8 +24,7 @@ static int hears(const struct synod_core *c, uint32_t position)
         return !core_disk_is_stalled(c);
     }
     return peer->answered_ms != 0 && c->now_ms - peer->answered_ms <= c->options.election_ms &&
-           peer->answered >= c->election.fresh &&
-           (peer->status.flags & SYNOD_STATUS_STALLED) == 0;
+           peer->answered >= c->election.fresh && (peer->status.flags & SYNOD_STATUS_STALLED) == 0;
 }
 
 uint32_t election_heard(const struct synod_core *c)
@@ -149,7 +150,7 @@ void election_on_ask(struct synod_core *c, const struct synod_message *m, struct
     assert(position >= 0);
 
     c->election.peers[position].status = m->status;
-    if ((m->status.flags & SYNOD_STATUS_LEADS) != 0 && !synod_ballot_is_none(m->ballot) &&
+    if (leads_with_quorum(&m->status) && !synod_ballot_is_none(m->ballot) &&
         synod_ballot_compare(m->ballot, c->acceptor.promised) >= 0) {
         election_follow(c, m->ballot);
     }
@@ -173,7 +174,7 @@ void election_on_answer(struct synod_core *c, const struct synod_message *m, str
     peer->answered = m->id;
     peer->answered_ms = c->now_ms;
     peer->status = m->status;
-    if ((m->status.flags & SYNOD_STATUS_LEADS) != 0 &&
+    if (leads_with_quorum(&m->status) &&
         synod_ballot_compare(m->status.leader, c->acceptor.promised) >= 0) {
         election_follow(c, m->status.leader);
     }
@@ -286,8 +287,7 @@ static uint32_t rank(const struct synod_core *c)
     uint32_t better = 0;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         const synod_slot last = c->election.peers[i].status.last;
-        if (i != c->self && hears(c, i) &&
-            (last > own.last || (last == own.last && i < c->self))) {
+        if (i != c->self && hears(c, i) && (last > own.last || (last == own.last && i < c->self))) {
             better++;
         }
     }
@@ -309,11 +309,10 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
     const uint32_t heard = election_heard(c);
-    const int may_stand = !c->is_stopping && !core_disk_is_stalled(c) &&
-                          c->proposer.state == PROPOSER_IDLE &&
-                          quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
-                          quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) &&
-                          !sees_leader(c);
+    const int may_stand =
+        !c->is_stopping && !core_disk_is_stalled(c) && c->proposer.state == PROPOSER_IDLE &&
+        quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
+        quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) && !sees_leader(c);
     if (!may_stand) {
         e->stand_ms = 0;
         return;

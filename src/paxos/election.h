@@ -21,9 +21,9 @@ struct synod_core;
 
 /* What is known about another member. */
 struct election_peer {
-    uint64_t answered_ms;     /* When its last answer came; 0: none since its connection broke. */
-    uint64_t answered;        /* The greatest question of ours that it answered. */
-    uint64_t confirmed;       /* The greatest question to which it said, under our present
+    uint64_t answered_ms; /* When its last answer came; 0: none since its connection broke. */
+    uint64_t answered;    /* The greatest question of ours that it answered. */
+    uint64_t confirmed;   /* The greatest question to which it said, under our present
                                * ballot, that it had promised nothing higher. */
     struct synod_status_report status; /* The last it said about itself. */
 };
@@ -52,7 +52,9 @@ uint32_t election_heard(const struct synod_core *c);
 void election_on_ask(struct synod_core *c, const struct synod_message *m, struct outbox *out);
 void election_on_answer(struct synod_core *c, const struct synod_message *m, struct outbox *out);
 
-/* A message of the leader of `ballot` came, which is not below our promise. */
+/* The leader of `ballot`, which is not below our promise, said that it hears a phase 2 quorum.
+ * One that does not is not followed, whatever it proposes: it can get nothing chosen, and whoever
+ * would follow it at each of its messages would never get to stand itself. */
 void election_follow(struct synod_core *c, struct synod_ballot ballot);
 
 /* We promised a higher ballot than our leader's. */

@@ -13,13 +13,13 @@ struct learned {
 };
 
 struct learner {
-    synod_slot chosen;      /* Every slot up to here is chosen and was handed out. */
-    synod_slot last;        /* The highest slot known to be chosen; >= chosen. */
-    synod_slot claimed;     /* The highest prefix that anybody said to be chosen. */
+    synod_slot chosen;       /* Every slot up to here is chosen and was handed out. */
+    synod_slot last;         /* The highest slot known to be chosen; >= chosen. */
+    synod_slot claimed;      /* The highest prefix that anybody said to be chosen. */
     synod_member_id claimer; /* Who said so. */
-    uint64_t progress_ms;   /* When `chosen` last rose, or a claim first went beyond it. */
-    uint32_t window;        /* Slots held beyond `chosen`. */
-    uint32_t ring_offset;   /* From this structure to struct learned[window]. */
+    uint64_t progress_ms;    /* When `chosen` last rose, or a claim first went beyond it. */
+    uint32_t window;         /* Slots held beyond `chosen`. */
+    uint32_t ring_offset;    /* From this structure to struct learned[window]. */
 };
 
 void learner_init(struct learner *l, uint32_t window, uint32_t ring_offset);

@@ -530,8 +530,8 @@ int proposer_has_work(const struct synod_core *c)
 {
     const struct proposer *p = &c->proposer;
     return p->state == PROPOSER_LEADING &&
-           (p->is_notice_due || (p->found <= p->reported_last &&
-                                 p->found <= c->learner.chosen + p->window));
+           (p->is_notice_due ||
+            (p->found <= p->reported_last && p->found <= c->learner.chosen + p->window));
 }
 
 void proposer_check(const struct synod_core *c)

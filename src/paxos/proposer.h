@@ -43,16 +43,16 @@ enum proposer_state {
 
 struct proposer {
     enum proposer_state state;
-    struct synod_ballot ballot;  /* Ours, while not IDLE. */
-    synod_slot reported_chosen;  /* The greatest prefix that a promiser says is chosen. */
-    synod_slot reported_last;    /* The greatest slot that phase 1 reported anything about. */
-    synod_slot found;            /* The next slot of those to be proposed again. */
-    synod_slot next;             /* The slot of the next new proposal. */
-    uint64_t progress_ms;        /* When phase 1 began, or the prefix last grew since. */
-    uint64_t prepared_ms;        /* When Prepare was last sent. */
-    uint32_t is_notice_due;      /* Somebody waits for a notice not yet sent. */
+    struct synod_ballot ballot; /* Ours, while not IDLE. */
+    synod_slot reported_chosen; /* The greatest prefix that a promiser says is chosen. */
+    synod_slot reported_last;   /* The greatest slot that phase 1 reported anything about. */
+    synod_slot found;           /* The next slot of those to be proposed again. */
+    synod_slot next;            /* The slot of the next new proposal. */
+    uint64_t progress_ms;       /* When phase 1 began, or the prefix last grew since. */
+    uint64_t prepared_ms;       /* When Prepare was last sent. */
+    uint32_t is_notice_due;     /* Somebody waits for a notice not yet sent. */
     uint32_t window;
-    uint32_t ring_offset;        /* From this structure to struct proposal[window]. */
+    uint32_t ring_offset; /* From this structure to struct proposal[window]. */
     /* Phase 1: how far each member's promise reaches; SYNOD_SLOT_ALL: complete. */
     synod_slot covered[SYNOD_MEMBERS_MAX];
 };

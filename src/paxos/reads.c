@@ -30,8 +30,8 @@ static uint64_t confirmed_question(const struct synod_core *c)
 {
     uint64_t best = 0;
     for (uint32_t i = 0; i <= c->options.members.count; i++) {
-        const uint64_t question = i == c->options.members.count ? c->election.question
-                                                                : c->election.peers[i].confirmed;
+        const uint64_t question =
+            i == c->options.members.count ? c->election.question : c->election.peers[i].confirmed;
         uint32_t set = 1u << c->self;
         for (uint32_t j = 0; j < c->options.members.count; j++) {
             if (c->election.peers[j].confirmed >= question) {
@@ -90,8 +90,7 @@ int reads_begin(struct synod_core *c, uint64_t id, struct outbox *out)
     if (synod_ballot_is_none(c->election.leader)) {
         return SYNOD_ERR_NO_LEADER;
     }
-    struct synod_message *read =
-        outbox_message(out, SYNOD_MESSAGE_READ, c->election.leader.member);
+    struct synod_message *read = outbox_message(out, SYNOD_MESSAGE_READ, c->election.leader.member);
     read->id = masked(c, id);
     return 0;
 }
@@ -139,8 +138,8 @@ void reads_confirm(struct synod_core *c, struct outbox *out)
         }
     }
     memset(&array[kept], 0, (r->count - kept) * sizeof *array);
-    const int is_next_due = kept > 0 && kept < r->count &&
-                            array[kept - 1].question > c->election.question;
+    const int is_next_due =
+        kept > 0 && kept < r->count && array[kept - 1].question > c->election.question;
     r->count = kept;
     if (is_next_due) {
         (void)election_ask(c, out);

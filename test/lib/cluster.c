@@ -12,6 +12,7 @@ void cluster_init(struct cluster *c, const struct synod_options *options)
 {
     assert(options->entries_max <= CLUSTER_ENTRIES_MAX);
     *c = (struct cluster){.options = *options, .prng = {.state = options->seed}};
+    c->now_ms = 1; /* To the core, the time 0 means never. */
     for (uint32_t i = 0; i < options->members.count; i++) {
         assert(options->members.ids[i] == i + 1);
     }
@@ -152,7 +153,8 @@ static void check_rests(struct cluster *c, uint32_t member, const struct cluster
     assert(synod_ballot_compare(c->judge.promised[member], message->ballot) >= 0);
     for (uint32_t i = 0; i < message->vote_count; i++) {
         const struct synod_vote *vote = &packet->votes[i];
-        assert(vote->is_chosen || judge_has_vote(&c->judge, member, vote->ballot, vote->entry.slot));
+        assert(vote->is_chosen ||
+               judge_has_vote(&c->judge, member, vote->ballot, vote->entry.slot));
     }
     for (uint32_t i = 0; i < message->entry_count; i++) {
         assert(judge_has_vote(&c->judge, member, message->ballot, packet->entries[i].slot));
@@ -214,8 +216,7 @@ static void serve(struct cluster *c, uint32_t member, const struct synod_serve *
 static void lose_packet(struct cluster *c, uint32_t packet)
 {
     const struct cluster_packet *lost = &c->packets[packet];
-    note(c, (struct cluster_note){CLUSTER_LOST,
-                                  .member = (uint32_t)lost->message.from - 1,
+    note(c, (struct cluster_note){CLUSTER_LOST, .member = (uint32_t)lost->message.from - 1,
                                   .message = &lost->message});
     remove_packet(c, packet);
 }
@@ -234,8 +235,8 @@ static void install_snapshot(struct cluster *c, uint32_t member, synod_slot slot
     if (slot > m->applied) {
         m->snapshot = slot;
         m->applied = slot;
-        (void)cluster_step(
-            c, member, (struct synod_event){.type = SYNOD_EVENT_SNAPSHOT, .slot = slot});
+        (void)cluster_step(c, member,
+                           (struct synod_event){.type = SYNOD_EVENT_SNAPSHOT, .slot = slot});
     }
 }
 
@@ -262,8 +263,8 @@ void cluster_deliver(struct cluster *c, uint32_t packet, int is_kept)
     struct synod_options options = c->options;
     options.self = to + 1;
     assert(synod_message_is_valid(&copy.message, &options));
-    (void)cluster_step(
-        c, to, (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &copy.message});
+    (void)cluster_step(c, to,
+                       (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &copy.message});
 }
 
 /* -- Steps -------------------------------------------------------------------------------- */
@@ -329,9 +330,11 @@ int cluster_step(struct cluster *c, uint32_t member, struct synod_event event)
     struct synod_status status;
     synod_core_status(m->core, &status);
     assert(m->is_restoring || synod_ballot_compare(status.promised, m->told) >= 0);
-    if (synod_ballot_compare(status.leader, m->leader) != 0) {
+    if (synod_ballot_compare(status.leader, m->leader) != 0 || status.role != m->role) {
+        const enum synod_role was = m->role;
         m->leader = status.leader;
-        note(c, (struct cluster_note){CLUSTER_LEADER, .member = member});
+        m->role = status.role;
+        note(c, (struct cluster_note){CLUSTER_ROLE, .member = member, .was = was});
     }
     if ((c->is_disk_slow & 1u << member) == 0 && !m->is_restoring) {
         cluster_flush(c, member, UINT32_MAX);
@@ -344,7 +347,7 @@ void cluster_tick(struct cluster *c, uint32_t member)
     (void)cluster_step(c, member, (struct synod_event){.type = SYNOD_EVENT_TICK});
 }
 
-int64_t cluster_propose(struct cluster *c, uint32_t member, uint64_t value)
+int64_t cluster_propose(struct cluster *c, uint32_t member, uint64_t value, uint32_t wants_notice)
 {
     const struct synod_entry entry = {.kind = SYNOD_ENTRY_VALUE,
                                       .size = 8 + (uint32_t)(value % 24),
@@ -354,7 +357,7 @@ int64_t cluster_propose(struct cluster *c, uint32_t member, uint64_t value)
     const int error = cluster_step(c, member,
                                    (struct synod_event){.type = SYNOD_EVENT_PROPOSE,
                                                         .entry = &entry,
-                                                        .wants_notice = value & 1});
+                                                        .wants_notice = wants_notice});
     return error != 0 ? error : (int64_t)c->members[member].proposed;
 }
 
@@ -405,25 +408,24 @@ void cluster_start(struct cluster *c, uint32_t member)
     m->lives++;
     m->applied = m->snapshot;
     m->leader = (struct synod_ballot){0};
+    m->role = SYNOD_ROLE_FOLLOWER;
     m->read_count = 0;
     memset(m->reads, 0, sizeof m->reads);
 
     m->is_restoring = 1;
     if (m->snapshot > 0) {
-        (void)cluster_step(
-            c, member,
-            (struct synod_event){.type = SYNOD_EVENT_SNAPSHOT, .slot = m->snapshot});
+        (void)cluster_step(c, member,
+                           (struct synod_event){.type = SYNOD_EVENT_SNAPSHOT, .slot = m->snapshot});
     }
     for (uint32_t i = 0; i < m->record_count; i++) {
         const int error = cluster_step(
-            c, member,
-            (struct synod_event){.type = SYNOD_EVENT_RESTORE, .record = &m->records[i]});
+            c, member, (struct synod_event){.type = SYNOD_EVENT_RESTORE, .record = &m->records[i]});
         assert(error == 0);
     }
     m->is_restoring = 0;
     const uint64_t incarnation = m->lives << 32 | (prng_next(&c->prng) & UINT32_MAX);
-    (void)cluster_step(
-        c, member, (struct synod_event){.type = SYNOD_EVENT_START, .id = incarnation});
+    (void)cluster_step(c, member,
+                       (struct synod_event){.type = SYNOD_EVENT_START, .id = incarnation});
 }
 
 void cluster_crash(struct cluster *c, uint32_t member)

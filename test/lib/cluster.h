@@ -27,8 +27,8 @@ enum {
 
 /* A message under way. */
 struct cluster_packet {
-    uint64_t id;     /* Rises in the order of sending. */
-    uint64_t due_ms; /* When cluster_run() delivers it. */
+    uint64_t id;          /* Rises in the order of sending. */
+    uint64_t due_ms;      /* When cluster_run() delivers it. */
     uint32_t is_held;     /* Waits for its sender's disk. */
     uint32_t is_snapshot; /* Not a message of the core: the state up to message.chosen. */
     struct synod_message message;
@@ -46,14 +46,15 @@ struct cluster_read {
 struct cluster_member {
     struct synod_core *core; /* NULL while it is down. */
     struct synod_effects *effects;
-    uint64_t lives;          /* Begun so far. */
+    uint64_t lives; /* Begun so far. */
     uint64_t wake_at_ms;
     uint32_t is_restoring;
-    synod_slot proposed;     /* Of the last step. */
-    synod_slot snapshot;     /* On its disk. */
+    synod_slot proposed; /* Of the last step. */
+    synod_slot snapshot; /* On its disk. */
     synod_slot applied;
-    struct synod_ballot told; /* The highest promise that others were told of. */
-    struct synod_ballot leader;
+    struct synod_ballot told;   /* The highest promise that others were told of. */
+    struct synod_ballot leader; /* As its status said last. */
+    enum synod_role role;
     struct synod_record *records; /* Its disk, and then what has not reached it. */
     uint32_t record_count;
     uint32_t durable_count;
@@ -69,7 +70,7 @@ enum cluster_note_type {
     CLUSTER_LOST,         /* `message` will not arrive. */
     CLUSTER_CHOSEN,       /* By the votes on the disks, `entry` is chosen in its slot. */
     CLUSTER_APPLIED,      /* A member learned `entry`, in order. */
-    CLUSTER_LEADER,       /* A member leads, follows or knows nobody: see its status. */
+    CLUSTER_ROLE,         /* A member stands, leads, follows or gave up: see its status. */
     CLUSTER_READ,         /* A member's `read` may be answered. */
 };
 
@@ -80,6 +81,7 @@ struct cluster_note {
     const struct synod_message *message;
     const struct synod_entry *entry;
     const struct cluster_read *read;
+    enum synod_role was; /* ROLE: before. */
 };
 
 typedef void (*cluster_observer)(void *context, const struct cluster_note *note);
@@ -117,8 +119,9 @@ int cluster_step(struct cluster *c, uint32_t member, struct synod_event event);
 void cluster_tick(struct cluster *c, uint32_t member);
 
 /* Let a member that leads propose the value numbered `value` (not 0; the entry's handle and
- * checksum are this number). Returns the slot, or a negative enum synod_error. */
-int64_t cluster_propose(struct cluster *c, uint32_t member, uint64_t value);
+ * checksum are this number), and give notice of it if `wants_notice`. Returns the slot, or a
+ * negative enum synod_error. */
+int64_t cluster_propose(struct cluster *c, uint32_t member, uint64_t value, uint32_t wants_notice);
 
 /* Begin a read. Returns 0 or a negative enum synod_error. */
 int cluster_read(struct cluster *c, uint32_t member);

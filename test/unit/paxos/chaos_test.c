@@ -14,7 +14,11 @@
 #include "cluster.h"
 #include "test.h"
 
-enum { STROKES = 400, PATIENCE_MS = 60000, MORE_SLOTS = 3 };
+enum {
+    STROKES = 400,
+    PATIENCE_MS = 60000,
+    MORE_SLOTS = 3
+};
 
 static uint64_t present_seed;
 
@@ -138,7 +142,7 @@ static void wish(struct chaos *chaos)
         if (below(chaos, 3) == 0) {
             (void)cluster_read(c, member);
         } else {
-            (void)cluster_propose(c, member, ++chaos->value);
+            (void)cluster_propose(c, member, ++chaos->value, below(chaos, 2));
         }
     }
 }
@@ -147,10 +151,10 @@ static void report_link(struct chaos *chaos, uint32_t member, uint32_t other, in
 {
     struct cluster *c = &chaos->cluster;
     if (c->members[member].core != NULL && member != other) {
-        (void)cluster_step(c, member,
-                           (struct synod_event){.type = is_up ? SYNOD_EVENT_CONNECTED
-                                                              : SYNOD_EVENT_DISCONNECTED,
-                                                .member = other + 1});
+        (void)cluster_step(
+            c, member,
+            (struct synod_event){.type = is_up ? SYNOD_EVENT_CONNECTED : SYNOD_EVENT_DISCONNECTED,
+                                 .member = other + 1});
     }
 }
 
@@ -324,7 +328,7 @@ static void demand_progress(struct chaos *chaos)
         const int leader = cluster_leader(c);
         uint64_t read = 0;
         if (leader >= 0) {
-            (void)cluster_propose(c, (uint32_t)leader, ++chaos->value);
+            (void)cluster_propose(c, (uint32_t)leader, ++chaos->value, 0);
             (void)cluster_read(c, (uint32_t)leader);
             read = c->members[leader].read_count;
         }
@@ -352,7 +356,7 @@ TEST(chaos, breaks_no_rule_and_ends_in_progress)
 {
     const char *only = getenv("SEED");
     const char *seeds = getenv("SEEDS");
-    const uint64_t count = seeds != NULL ? strtoull(seeds, NULL, 10) : 3000;
+    const uint64_t count = seeds != NULL ? strtoull(seeds, NULL, 10) : 8000;
     synod_slot applied = 0;
     (void)signal(SIGABRT, say_seed);
     if (only != NULL) {
