@@ -1,0 +1,104 @@
+/* os_memory.h -- os.h in memory, for tests: a disk that forgets, a clock that stands still.
+ *
+ * THE DISK. What was written and not synced is *pending*. Reads see it; a crash decides, block
+ * by block and name by name, what of it is there afterwards. It is at least as bad as real
+ * ones: pending blocks survive in any subset and in part, pending changes of a directory in any
+ * subset. What was synced stays.
+ *
+ * DEATH. os_memory_die_at(n) stops the machine at the n-th operation that changes something:
+ * the operation is left pending, and from then on everything fails with -EIO and changes
+ * nothing, so that the program under test can be taken down in good order. Then
+ * os_memory_crash() decides what is left, and the machine runs again.
+ *
+ * THE LOOP. Nothing happens by itself: os_memory_step() runs one piece of a job (its run on
+ * the "worker", or its done on the loop), os_memory_advance() moves the clock. */
+#ifndef TEST_OS_MEMORY_H
+#define TEST_OS_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/prng.h"
+#include "os/os.h"
+
+/* Kinds of operations, for failing them: bits of a mask. */
+enum os_memory_kind {
+    OS_MEMORY_OPEN = 1,
+    OS_MEMORY_READ = 2,
+    OS_MEMORY_WRITE = 4,
+    OS_MEMORY_SYNC = 8, /* Of a file. */
+    OS_MEMORY_RENAME = 16,
+    OS_MEMORY_REMOVE = 32,
+    OS_MEMORY_DIR_SYNC = 64,
+    OS_MEMORY_DIR_CREATE = 128,
+    OS_MEMORY_LIST = 256,
+};
+
+/* What becomes of a pending block or change at a crash. */
+enum os_memory_fate {
+    OS_MEMORY_LOST = 1,
+    OS_MEMORY_KEPT,
+    OS_MEMORY_TORN, /* Blocks only: some bytes are new, the rest old. Else as KEPT. */
+};
+
+/* Decides the fate of a pending block at `offset` of the file at `path`, or (offset UINT64_MAX)
+ * of a pending change that makes, renames or removes it. */
+typedef enum os_memory_fate (*os_memory_judge)(void *context, const char *path, uint64_t offset);
+
+/* A machine with an empty root directory "/". Never NULL: tests have memory. */
+struct os *os_memory_new(uint64_t seed);
+void os_memory_free(struct os *os);
+
+/* Another machine with the same disk, durable and pending; no open files, jobs or timers. */
+struct os *os_memory_copy(struct os *os, uint64_t seed);
+
+/* -- The loop ---------------------------------------------------------------------------- */
+
+/* Run one piece of a job, chosen at random among those that may run now. False: none may. */
+int os_memory_step(struct os *os);
+
+/* Steps until there are none. */
+void os_memory_run(struct os *os);
+
+/* Move the clock, and call the timers that are due. */
+void os_memory_advance(struct os *os, uint64_t us);
+
+/* -- Failing, dying, crashing ------------------------------------------------------------ */
+
+/* Fail the n-th operation (from 1, counted from now) of the kinds in `mask` with `error`, a
+ * negative errno value. n = 0: none. */
+void os_memory_fail_at(struct os *os, unsigned mask, uint64_t n, int error);
+
+/* True once that operation was reached. */
+int os_memory_has_failed(const struct os *os);
+
+/* Die at the n-th operation from now that changes something. n = 0: do not. */
+void os_memory_die_at(struct os *os, uint64_t n);
+int os_memory_is_dead(const struct os *os);
+
+/* Operations that changed something so far. */
+uint64_t os_memory_changes(const struct os *os);
+
+/* The process died but the machine lives: what is pending stays so. Every file must be closed. */
+void os_memory_restart(struct os *os);
+
+/* Lose power: every file must be closed. `judge` NULL: chance decides. */
+void os_memory_crash(struct os *os, os_memory_judge judge, void *context);
+
+/* -- Damaging ---------------------------------------------------------------------------- */
+
+/* The bytes of a file as they are on the disk; NULL if there is none. They may be changed;
+ * they move when the file grows. */
+uint8_t *os_memory_bytes(struct os *os, const char *path, size_t *size);
+
+/* Cut a file off, or let it vanish, behind everybody's back. */
+void os_memory_cut(struct os *os, const char *path, size_t size);
+void os_memory_vanish(struct os *os, const char *path);
+
+/* Put a file there, or other bytes into it, as if they had always been there. */
+void os_memory_put(struct os *os, const char *path, const void *data, size_t size);
+
+/* Files that are open, and jobs not done yet: 0 when all was closed in good order. */
+size_t os_memory_open_count(const struct os *os);
+
+#endif /* TEST_OS_MEMORY_H */
