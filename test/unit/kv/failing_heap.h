@@ -1,0 +1,13 @@
+/* failing_heap.h -- an allocator that fails when it is told to. */
+#ifndef TEST_KV_FAILING_HEAP_H
+#define TEST_KV_FAILING_HEAP_H
+
+#include <stdint.h>
+
+/* The n-th heap_allocate() from now on fails, and if `for_ever` all after it too. 0: none. */
+void failing_heap_set(uint64_t n, int for_ever);
+
+/* True if an allocation has failed since failing_heap_set(). */
+int failing_heap_has_failed(void);
+
+#endif /* TEST_KV_FAILING_HEAP_H */
