@@ -1,0 +1,394 @@
+/* drive.c -- events into the core, effects out of it, in the one legal order.
+ *
+ * After each step: first the records are appended to the log, then the messages are sent or
+ * held, then what was chosen is applied. A message that names a record is held until the disk
+ * has it. Messages to this replica itself are held like the others and come back as if from a
+ * peer, so the leader's own vote counts when, and only when, it is durable.
+ *
+ * Group commit happens without anybody arranging it: records appended while the disk is busy
+ * gather in the log's buffer and go with the next flush, which the turn's end, or the end of
+ * the flush before, begins. The busier the disk, the more a flush carries. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "replica/records.h"
+#include "replica/replica_internal.h"
+
+enum { HELD_SMALL = 1024 }; /* Bodies up to this size are allocated at this size, and reused. */
+
+/* -- Records ------------------------------------------------------------------------------ */
+
+static int remember_pair(struct replica *r, synod_lsn core, uint64_t wal)
+{
+    if (r->pair_count == r->pair_capacity) {
+        const uint32_t capacity = r->pair_capacity == 0 ? 64 : r->pair_capacity * 2;
+        struct record_pair *pairs = malloc(capacity * sizeof *pairs);
+        if (pairs == NULL) {
+            return -1;
+        }
+        for (uint32_t i = 0; i < r->pair_count; i++) {
+            pairs[i] = r->pairs[(r->pair_first + i) % r->pair_capacity];
+        }
+        free(r->pairs);
+        r->pairs = pairs;
+        r->pair_first = 0;
+        r->pair_capacity = capacity;
+    }
+    r->pairs[(r->pair_first + r->pair_count++) % r->pair_capacity] =
+        (struct record_pair){.core = core, .wal = wal};
+    return 0;
+}
+
+/* Append a step's records. A flush never parts them: the last one's number stands for all. */
+static void append_records(struct replica *r)
+{
+    const struct synod_effects *effects = r->effects;
+    uint64_t lsn = 0;
+    for (uint32_t i = 0; i < effects->record_count; i++) {
+        const struct synod_record *record = &effects->records[i];
+        lsn = records_append(r->wal, record);
+        if (record->type == SYNOD_RECORD_CHOSEN) {
+            r->recorded_chosen = record->chosen;
+        }
+        const int has_entry =
+            record->type == SYNOD_RECORD_VOTE || record->type == SYNOD_RECORD_LEARNED;
+        if (has_entry && log_recorded(&r->log, &record->entry, lsn) != 0) {
+            replica_fail_memory(r, "an entry");
+            return;
+        }
+    }
+    if (effects->record_count > 0 &&
+        remember_pair(r, effects->records[effects->record_count - 1].lsn, lsn) != 0) {
+        replica_fail_memory(r, "a record");
+    }
+}
+
+/* The core's number of the last record that is durable when the log's `lsn` is. */
+static synod_lsn forget_pairs(struct replica *r, uint64_t lsn)
+{
+    synod_lsn durable = r->durable;
+    while (r->pair_count > 0 && r->pairs[r->pair_first].wal <= lsn) {
+        durable = r->pairs[r->pair_first].core;
+        r->pair_first = (r->pair_first + 1) % r->pair_capacity;
+        r->pair_count--;
+    }
+    return durable;
+}
+
+/* -- Messages ----------------------------------------------------------------------------- */
+
+static struct bytes value_bytes(const struct synod_entry *entry)
+{
+    const struct value *value = value_of_handle(entry->handle);
+    if (entry->kind != SYNOD_ENTRY_VALUE) {
+        return (struct bytes){0};
+    }
+    assert(value != NULL && value->size == entry->size);
+    return bytes_of(value->bytes, value->size);
+}
+
+static uint32_t gather_values(const struct synod_message *m, struct bytes *values)
+{
+    uint32_t count = 0;
+    if (wire_has_values(m->type)) {
+        for (uint32_t i = 0; i < m->entry_count; i++) {
+            values[count++] = value_bytes(&m->entries[i]);
+        }
+        for (uint32_t i = 0; i < m->vote_count; i++) {
+            values[count++] = value_bytes(&m->votes[i].entry);
+        }
+    }
+    return count;
+}
+
+/* Send a message now. Values are those of its entries and votes, in their order. */
+void drive_send(struct replica *r, uint32_t member, const struct synod_message *m,
+                const struct bytes *values)
+{
+    enum { HEAD_MAX = WIRE_FIXED_SIZE + 64 * WIRE_VOTE_SIZE, PARTS_MAX = 65 };
+    uint8_t head[HEAD_MAX];
+    struct bytes parts[PARTS_MAX];
+    size_t count = 1;
+    const uint32_t value_count =
+        wire_has_values(m->type) ? m->entry_count + m->vote_count : 0;
+
+    assert(member != r->options.self);
+    assert(wire_head_size(m) <= sizeof head && value_count < PARTS_MAX);
+    wire_encode_head(m, head);
+    parts[0] = bytes_of(head, wire_head_size(m));
+    for (uint32_t i = 0; i < value_count; i++) {
+        if (values[i].size > 0) {
+            parts[count++] = values[i];
+        }
+    }
+    /* What cannot be sent is lost; the protocol repeats what matters. */
+    (void)peers_send(r->peers, r->members[member].peer, FRAME_MESSAGE, 0, parts, count);
+}
+
+static struct held *held_new(struct replica *r, size_t size)
+{
+    struct held *held;
+    if (size <= HELD_SMALL && !list_is_empty(&r->held_spare)) {
+        held = LIST_ITEM(r->held_spare.next, struct held, link);
+        list_remove(&held->link);
+    } else {
+        held = malloc(sizeof *held + (size <= HELD_SMALL ? HELD_SMALL : size));
+    }
+    if (held != NULL) {
+        list_init(&held->link);
+        held->body = bytes_of(held->bytes, size);
+    }
+    return held;
+}
+
+static void held_free(struct replica *r, struct held *held)
+{
+    list_remove(&held->link);
+    if (held->body.size <= HELD_SMALL) {
+        list_append(&r->held_spare, &held->link);
+    } else {
+        free(held);
+    }
+}
+
+/* Encode a message, to be sent when its record is durable. Without memory it is lost, like any
+ * message may be. */
+static void hold(struct replica *r, uint32_t member, const struct synod_message *m,
+                 const struct bytes *values, uint32_t value_count)
+{
+    size_t size = wire_head_size(m);
+    for (uint32_t i = 0; i < value_count; i++) {
+        size += values[i].size;
+    }
+    struct held *held = held_new(r, size);
+    if (held == NULL) {
+        return;
+    }
+    held->after = m->after_lsn;
+    held->member = member;
+    wire_encode_head(m, held->bytes);
+    uint8_t *to = held->bytes + wire_head_size(m);
+    for (uint32_t i = 0; i < value_count; i++) {
+        if (values[i].size > 0) {
+            memcpy(to, values[i].data, values[i].size);
+            to += values[i].size;
+        }
+    }
+    const int is_ready = held->after <= r->durable;
+    list_append(is_ready && member == r->options.self ? &r->to_self : &r->held, &held->link);
+}
+
+static void send_messages(struct replica *r)
+{
+    const struct synod_effects *effects = r->effects;
+    for (uint32_t i = 0; i < effects->message_count; i++) {
+        const struct synod_message *m = &effects->messages[i];
+        const int member = replica_member_of(r, m->to);
+        assert(member >= 0);
+        const uint32_t value_count = gather_values(m, r->arrays.values);
+        if ((uint32_t)member == r->options.self || m->after_lsn > r->durable) {
+            hold(r, (uint32_t)member, m, r->arrays.values, value_count);
+        } else {
+            drive_send(r, (uint32_t)member, m, r->arrays.values);
+        }
+    }
+}
+
+/* Records up to r->durable are on the disk: let go what waited for them. */
+static void release_held(struct replica *r)
+{
+    while (!list_is_empty(&r->held)) {
+        struct held *held = LIST_ITEM(r->held.next, struct held, link);
+        if (held->after > r->durable) {
+            break;
+        }
+        if (held->member == r->options.self) {
+            list_remove(&held->link);
+            list_append(&r->to_self, &held->link);
+        } else {
+            (void)peers_send(r->peers, r->members[held->member].peer, FRAME_MESSAGE, 0,
+                             &held->body, 1);
+            held_free(r, held);
+        }
+    }
+}
+
+static void handle_own_messages(struct replica *r)
+{
+    while (!list_is_empty(&r->to_self) && r->phase == PHASE_RUNNING) {
+        struct held *held = LIST_ITEM(r->to_self.next, struct held, link);
+        list_remove(&held->link);
+        const char *wrong = frames_on_message(r, r->options.self, held->body);
+        assert(wrong == NULL);
+        held_free(r, held);
+    }
+}
+
+/* -- The step ----------------------------------------------------------------------------- */
+
+static void note_leader(struct replica *r)
+{
+    struct synod_status status;
+    synod_core_status(r->core, &status);
+    r->leader = status.leader;
+    r->why = status.why;
+    r->proposed = 0;
+    if (!synod_ballot_is_none(status.leader)) {
+        r->leader_changes++;
+        r->term = status.leader.round > r->term ? status.leader.round : r->term;
+    }
+    const int member = replica_member_of(r, status.leader.member);
+    log_write(LOG_INFO, member < 0 ? "no leader" : "leader changed",
+              (struct log_field[]){
+                  log_text("leader", member < 0 ? "none" : r->members[member].name),
+                  log_text("why", synod_why_text(status.why)),
+                  log_u64("round", status.leader.round),
+                  log_u64("chosen", status.chosen),
+                  {0}});
+    reading_on_leader(r);
+    r->events->on_leader(r->context);
+}
+
+static void apply_chosen(struct replica *r)
+{
+    for (uint32_t i = 0; i < r->effects->chosen_count; i++) {
+        submit_apply(r, &r->effects->chosen[i]);
+    }
+    if (r->effects->chosen_count > 0) {
+        reading_on_applied(r);
+        snapshotting_consider(r);
+    }
+}
+
+int drive_step(struct replica *r, const struct synod_event *event)
+{
+    struct synod_event timed = *event;
+    timed.now_ms = replica_now_ms(r);
+    assert(r->core != NULL && r->phase != PHASE_FAILED);
+
+    const int outcome = synod_core_step(r->core, &timed, r->effects);
+    if (outcome == 0 && r->effects->proposed != 0) {
+        struct value *value = value_of_handle(event->entry->handle);
+        if (log_attach(&r->log, r->effects->proposed, value) != 0) {
+            replica_fail_memory(r, "an entry");
+            return SYNOD_ERR_MEMORY;
+        }
+    }
+    append_records(r);
+    if (r->phase == PHASE_FAILED) {
+        return SYNOD_ERR_STORAGE;
+    }
+    send_messages(r);
+    apply_chosen(r);
+    for (uint32_t i = 0; i < r->effects->read_count; i++) {
+        reading_on_index(r, r->effects->reads[i].id, r->effects->reads[i].index);
+    }
+    for (uint32_t i = 0; i < r->effects->serve_count; i++) {
+        catchup_serve(r, &r->effects->serves[i]);
+    }
+    r->wake_ms = r->effects->wake_at_ms;
+    if (r->effects->leader_changed) {
+        note_leader(r);
+    }
+    return outcome;
+}
+
+/* Write what was appended, unless the disk is busy: then it goes with the next flush. */
+static void flush(struct replica *r)
+{
+    if (r->phase == PHASE_FAILED) {
+        return;
+    }
+    if (r->flush_began_us == 0 && wal_last(r->wal) > wal_durable(r->wal)) {
+        r->flush_began_us = os_now_us(r->os);
+    }
+    wal_flush(r->wal);
+}
+
+/* -- What the disk says ------------------------------------------------------------------- */
+
+void drive_on_durable(void *context, uint64_t lsn)
+{
+    struct replica *r = context;
+    if (r->phase == PHASE_FAILED || r->phase == PHASE_STOPPED) {
+        return;
+    }
+    if (r->flush_began_us != 0) {
+        r->flush_us_total += os_now_us(r->os) - r->flush_began_us;
+        r->flush_count++;
+        r->flush_began_us = 0;
+    }
+    const synod_lsn durable = forget_pairs(r, lsn);
+    if (durable > r->durable && r->phase == PHASE_RUNNING) {
+        r->durable = durable;
+        (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_DURABLE, .lsn = durable});
+        release_held(r);
+        handle_own_messages(r);
+    }
+    founding_advance(r);
+    flush(r);
+}
+
+void drive_on_wal_failure(void *context, int error, const char *text)
+{
+    struct replica *r = context;
+    struct report report = {0};
+    (void)report_fill(&report, error, (struct report_place){r->options.data_dir, 0}, "%s", text);
+    replica_fail(r, &report);
+}
+
+/* -- Turns and time ----------------------------------------------------------------------- */
+
+static void start_timer(struct replica *r)
+{
+    const uint64_t now = replica_now_ms(r);
+    const uint64_t latest = now + r->options.heartbeat_ms;
+    const uint64_t wake = r->wake_ms < latest ? r->wake_ms : latest;
+    os_timer_start(r->os, r->timer, wake > now ? (wake - now) * 1000 : 0);
+}
+
+static void tick(struct replica *r)
+{
+    submit_expire(r);
+    reading_tick(r);
+    catchup_tick(r);
+}
+
+void drive_on_timer(void *context)
+{
+    struct replica *r = context;
+    if (r->phase == PHASE_RUNNING) {
+        tick(r);
+    } else if (r->phase == PHASE_FOUNDING) {
+        submit_expire(r);
+        reading_tick(r);
+        founding_tick(r);
+    }
+}
+
+/* The end of a turn of the loop: everything that the turn gathered leaves as one. */
+void drive_on_turn_end(void *context)
+{
+    struct replica *r = context;
+    if (r->phase >= PHASE_STOPPING) {
+        return; /* The log is closing, and takes care of itself. */
+    }
+    if (r->phase == PHASE_RUNNING) {
+        handle_own_messages(r);
+        submit_turn_end(r);
+        reading_turn_end(r);
+        if (r->wake_ms <= replica_now_ms(r)) {
+            (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_TICK});
+        }
+        handle_own_messages(r);
+    }
+    if (r->phase == PHASE_FAILED) {
+        return;
+    }
+    flush(r);
+    if (r->peers != NULL) {
+        peers_flush(r->peers);
+    }
+    start_timer(r);
+}

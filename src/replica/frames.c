@@ -1,0 +1,86 @@
+/* frames.c -- frames from the other members: checked here, believed afterwards. */
+#include "base/assert.h"
+#include "replica/replica_internal.h"
+
+/* Put the values that came with a message into the log, and their handles into its entries.
+ * Slots that were applied, or are beyond anything the core could take, keep no value. */
+static const char *enter_value(struct replica *r, struct synod_entry *entry, struct bytes bytes)
+{
+    const synod_slot reach = r->applied + 2 * (synod_slot)r->core_options.window;
+    if (entry->kind != SYNOD_ENTRY_VALUE || entry->slot <= r->applied || entry->slot > reach) {
+        return NULL;
+    }
+    if (value_checksum(bytes) != entry->checksum) {
+        return "a value that does not have its checksum";
+    }
+    if (!wire_bundles_are_valid(bytes)) {
+        return "a value that is not made of commands";
+    }
+    const struct value *value = log_enter(&r->log, entry->slot, entry->checksum, bytes);
+    entry->handle = value_handle(value);
+    return value == NULL ? "a value for which there is no memory" : NULL;
+}
+
+static const char *enter_values(struct replica *r, struct synod_message *m)
+{
+    const char *wrong = NULL;
+    for (uint32_t i = 0; i < m->entry_count && wrong == NULL; i++) {
+        wrong = enter_value(r, &r->arrays.entries[i], r->arrays.values[i]);
+    }
+    for (uint32_t i = 0; i < m->vote_count && wrong == NULL; i++) {
+        wrong = enter_value(r, &r->arrays.votes[i].entry, r->arrays.values[i]);
+    }
+    return wrong;
+}
+
+/* A message of the core, from another member or from ourselves. */
+const char *frames_on_message(struct replica *r, uint32_t member, struct bytes body)
+{
+    struct synod_message message;
+    const char *wrong = wire_decode(body, &r->arrays, &message);
+    if (wrong != NULL) {
+        return wrong;
+    }
+    message.from = r->members[member].id;
+    message.to = r->identity;
+    if (!synod_message_is_valid(&message, &r->core_options)) {
+        return "a message that no member would send";
+    }
+    if (wire_has_values(message.type)) {
+        wrong = enter_values(r, &message);
+        if (wrong != NULL) {
+            return wrong;
+        }
+    }
+    (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &message});
+    return NULL;
+}
+
+const char *frames_on_frame(void *context, uint32_t peer, uint16_t type, uint32_t group,
+                            struct bytes body)
+{
+    struct replica *r = context;
+    const uint32_t member = r->member_of_peer[peer];
+    assert(member != r->options.self);
+
+    if (group != 0) {
+        return "a frame of a group that is not here";
+    }
+    if (r->phase != PHASE_RUNNING) {
+        return NULL; /* Not yet, or no longer: as good as lost. */
+    }
+    switch (type) {
+    case FRAME_MESSAGE:
+        return frames_on_message(r, member, body);
+    case FRAME_FORWARD:
+        return submit_on_forward(r, member, body);
+    case FRAME_SNAPSHOT_OFFER:
+    case FRAME_SNAPSHOT_PULL:
+    case FRAME_SNAPSHOT_PIECE:
+        return catchup_on_frame(r, member, type, body);
+    case FRAME_ALIVE:
+        return NULL;
+    default:
+        return "a frame of an unknown type";
+    }
+}

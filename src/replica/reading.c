@@ -1,0 +1,173 @@
+/* reading.c -- reads: one question for all that wait.
+ *
+ * Reads that come in one turn share a question of the core; those that come while it is out
+ * join the next. A question without an answer is asked anew, under a new number: an answer to
+ * the first try must not confirm a read that came after it was asked. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "replica/replica_internal.h"
+#include "synod/error.h"
+
+enum { RETRY_HEARTBEATS = 2 };
+
+static void batch_free(struct replica *r, struct read_batch *batch)
+{
+    if (r->reading == batch) {
+        r->reading = NULL;
+    }
+    list_remove(&batch->link);
+    free(batch->waiters);
+    free(batch);
+}
+
+static void batch_end(struct replica *r, struct read_batch *batch, int error)
+{
+    list_remove(&batch->link); /* A callback may begin reads: they must not find this one. */
+    if (r->reading == batch) {
+        r->reading = NULL;
+    }
+    for (uint32_t i = 0; i < batch->count; i++) {
+        batch->waiters[i].callback(batch->waiters[i].context, error);
+    }
+    batch_free(r, batch);
+}
+
+static struct read_batch *batch_new(struct replica *r)
+{
+    struct read_batch *batch = calloc(1, sizeof *batch);
+    if (batch != NULL) {
+        list_append(&r->reads, &batch->link);
+        batch->deadline_us =
+            os_now_us(r->os) + (uint64_t)r->options.request_timeout_ms * 1000;
+        r->reading = batch;
+    }
+    return batch;
+}
+
+int replica_read(struct replica *r, replica_read_callback callback, void *context)
+{
+    if (r->phase >= PHASE_STOPPING) {
+        return SYNOD_ERR_STOPPED;
+    }
+    struct read_batch *batch = r->reading != NULL ? r->reading : batch_new(r);
+    if (batch == NULL) {
+        return SYNOD_ERR_MEMORY;
+    }
+    if (batch->count == r->options.pending_max) {
+        return SYNOD_ERR_BUSY;
+    }
+    if (batch->count == batch->capacity) {
+        const uint32_t capacity = batch->capacity == 0 ? 16 : batch->capacity * 2;
+        struct read_waiter *waiters = realloc(batch->waiters, capacity * sizeof *waiters);
+        if (waiters == NULL) {
+            return SYNOD_ERR_MEMORY;
+        }
+        batch->waiters = waiters;
+        batch->capacity = capacity;
+    }
+    batch->waiters[batch->count++] = (struct read_waiter){callback, context};
+    return 0;
+}
+
+/* Ask the core. Returns what it says; a batch that it refused is asked again later. */
+static int ask(struct replica *r, struct read_batch *batch)
+{
+    const uint64_t id = ++r->read_id;
+    batch->id = id;
+    batch->asked_us = os_now_us(r->os);
+    if (r->reading == batch) {
+        r->reading = NULL; /* Reads that come from now on need a later question. */
+    }
+    const int outcome = drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_READ, .id = id});
+    if (outcome != 0) {
+        batch->id = 0; /* A read that was refused has no effects: the batch still stands. */
+        r->reading = r->reading == NULL ? batch : r->reading;
+    }
+    return outcome;
+}
+
+/* Ask whatever is not asked: what came in this turn, and what a change of leader left. While
+ * there is no leader, or the core is full, it waits for another turn. */
+void reading_turn_end(struct replica *r)
+{
+    struct list *link = r->reads.next;
+    while (link != &r->reads) {
+        struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
+        link = link->next;
+        if (batch->id == 0 && !batch->is_confirmed) {
+            if (ask(r, batch) != 0) {
+                return;
+            }
+            link = r->reads.next; /* The step may have changed the list. */
+        }
+    }
+}
+
+void reading_on_index(struct replica *r, uint64_t id, synod_slot index)
+{
+    struct list *link, *next;
+    LIST_FOREACH(&r->reads, link, next)
+    {
+        struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
+        if (batch->id == id && !batch->is_confirmed) {
+            batch->is_confirmed = 1;
+            batch->index = index;
+            if (r->applied >= index) {
+                batch_end(r, batch, 0);
+            }
+            return;
+        }
+    }
+}
+
+void reading_on_applied(struct replica *r)
+{
+    struct list *link = r->reads.next;
+    while (link != &r->reads) {
+        struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
+        link = link->next;
+        if (batch->is_confirmed && r->applied >= batch->index) {
+            batch_end(r, batch, 0);
+            link = r->reads.next; /* Callbacks may have changed the list. */
+        }
+    }
+}
+
+/* Whatever was asked of the leader before is lost: the end of the turn asks the new one. */
+void reading_on_leader(struct replica *r)
+{
+    struct list *link, *next;
+    LIST_FOREACH(&r->reads, link, next)
+    {
+        struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
+        if (!batch->is_confirmed) {
+            batch->id = 0;
+        }
+    }
+}
+
+void reading_tick(struct replica *r)
+{
+    const uint64_t now = os_now_us(r->os);
+    const uint64_t patience = (uint64_t)r->options.heartbeat_ms * 1000 * RETRY_HEARTBEATS;
+    struct list *link = r->reads.next;
+
+    while (link != &r->reads) {
+        struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
+        link = link->next;
+        if (now >= batch->deadline_us) {
+            batch_end(r, batch, SYNOD_ERR_NO_LEADER);
+            link = r->reads.next;
+        } else if (batch->id != 0 && !batch->is_confirmed && now - batch->asked_us >= patience) {
+            batch->id = 0;
+        }
+    }
+}
+
+void reading_fail_all(struct replica *r, int error)
+{
+    while (!list_is_empty(&r->reads)) {
+        batch_end(r, LIST_ITEM(r->reads.next, struct read_batch, link), error);
+    }
+}

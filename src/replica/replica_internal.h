@@ -1,0 +1,269 @@
+/* replica_internal.h -- one member of a cluster, piece by piece.
+ *
+ *   recover.c     from the directory to a core: locks, snapshot, records, the start count
+ *   founding.c    from a list of addresses to a table of identities that all members hold
+ *   drive.c       events into the core, effects out of it, in the one legal order
+ *   frames.c      frames from the other members
+ *   submit.c      commands: into bundles, into entries, and their outcomes back
+ *   reading.c     reads: one question for all that wait
+ *   catchup.c     old entries and snapshots, for members that were away
+ *   snapshotting.c  writing snapshots and cutting the log behind them
+ *   replica.c     the public face, and the life of it all
+ */
+#ifndef REPLICA_REPLICA_INTERNAL_H
+#define REPLICA_REPLICA_INTERNAL_H
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "os/os.h"
+#include "peer/peer.h"
+#include "replica/log.h"
+#include "replica/replica.h"
+#include "synod/core.h"
+#include "synod/error.h"
+#include "wal/snapshot.h"
+#include "wal/wal.h"
+#include "wire/wire.h"
+
+/* Frame types between replicas. */
+enum replica_frame {
+    FRAME_MESSAGE = PEER_FRAME_TYPE_MIN, /* A message of the core: src/wire. */
+    FRAME_FORWARD,                       /* A bundle of commands for the leader. */
+    FRAME_SNAPSHOT_OFFER,                /* u64 slot, u64 bytes: what you ask for is in it. */
+    FRAME_SNAPSHOT_PULL,                 /* u64 slot, u64 offset: send me this. */
+    FRAME_SNAPSHOT_PIECE,                /* u64 slot, u64 bytes, u64 offset, the bytes. */
+    FRAME_ALIVE,                         /* Nothing: during the founding, when there are no
+                                          * heartbeats yet, it finds out dead connections. */
+};
+
+enum replica_phase {
+    PHASE_OPENING = 1, /* The start count is on its way to the disk. */
+    PHASE_FOUNDING,    /* Not every member was heard to hold our table yet. */
+    PHASE_RUNNING,     /* The core lives. */
+    PHASE_STOPPING,    /* Leaving in good order. */
+    PHASE_FAILED,      /* The disk has failed, or its contents contradict themselves. */
+    PHASE_STOPPED,
+};
+
+/* What is remembered of a member of the table; index as in options.members. */
+struct member {
+    char *name;
+    char *address;
+    synod_member_id id;       /* 0: not known yet. */
+    uint64_t said_table;      /* The hash of the table that it said it holds; 0: none. */
+    uint32_t peer;            /* Its number in src/peer; unused for this replica itself. */
+    uint64_t forward_life;    /* The incarnation whose bundles were taken last, ... */
+    uint64_t forward_next;    /* ... and the lowest sequence not taken yet. */
+    struct serve *serve;      /* Old entries being read from the disk for it, or NULL. */
+    struct sending *sending;  /* A snapshot that it pulls, or NULL. */
+};
+
+/* A message that waits for its record, encoded. */
+struct held {
+    struct list link;
+    synod_lsn after;  /* The core's number of the record. */
+    uint32_t member;  /* To whom; may be this replica itself. */
+    struct bytes body;
+    uint8_t bytes[];
+};
+
+/* Which record of the log a record of the core became. */
+struct record_pair {
+    synod_lsn core;
+    uint64_t wal;
+};
+
+/* A record that recovery met before the table of members. */
+struct early_record {
+    struct list link;
+    struct wal_record record;
+    uint8_t body[];
+};
+
+/* A command under way. */
+struct pending {
+    replica_result_callback callback; /* NULL: it has its outcome. */
+    void *context;
+    uint64_t deadline_us;
+};
+
+/* Reads that share one question. */
+struct read_batch {
+    struct list link;
+    uint64_t id;          /* The core's number; 0: not asked, or to be asked again. */
+    uint64_t asked_us;    /* When it was asked last. */
+    uint64_t deadline_us; /* When to give up. */
+    synod_slot index;     /* Once is_confirmed: the state to wait for. */
+    uint32_t is_confirmed;
+    uint32_t count;
+    uint32_t capacity;
+    struct read_waiter *waiters;
+};
+
+struct read_waiter {
+    replica_read_callback callback;
+    void *context;
+};
+
+struct replica {
+    struct os *os;
+    struct replica_options options; /* Strings owned. */
+    struct synod_machine machine;
+    const struct replica_events *events;
+    void *context;
+    enum replica_phase phase;
+
+    struct member members[SYNOD_MEMBERS_MAX];
+    uint32_t member_of_peer[SYNOD_MEMBERS_MAX];
+
+    /* What the directory says. */
+    struct os_file *lock;
+    struct wal *wal;
+    synod_member_id identity;
+    uint64_t start_count;   /* Of this life. */
+    uint64_t start_random;
+    struct buffer table;    /* The founding table as recorded; empty: none yet. */
+    uint64_t table_hash;    /* 0: none yet. Also the cluster's id. */
+    uint32_t is_table_durable;
+    uint32_t was_running;   /* The record that ends the founding is there. */
+    synod_slot snapshot;    /* Of the newest snapshot; 0: none. */
+    struct list early;      /* struct early_record, in order. */
+    struct report *report;  /* During recovery: where to say what is wrong. */
+    char complaint[400];    /* What is wrong with a record, for the report. */
+    uint64_t opening_lsn;   /* Durable: this life may begin. */
+    uint64_t table_lsn;     /* Durable: the table may be told. */
+    uint64_t running_lsn;   /* Durable: the founding is over. */
+
+    /* The core. */
+    struct synod_options core_options;
+    struct synod_core *core; /* NULL until the table is known. */
+    struct synod_effects *effects;
+    synod_slot recorded_chosen;  /* As last recorded, for segments that begin. */
+    uint64_t wake_ms;
+    synod_lsn durable;           /* The core's last durable record. */
+    struct record_pair *pairs;   /* Ring: records not yet durable. */
+    uint32_t pair_first;
+    uint32_t pair_count;
+    uint32_t pair_capacity;
+    struct list held;            /* struct held, in order of sending. */
+    struct list to_self;         /* struct held that may be handled. */
+    struct list held_spare;      /* Freed small ones, to use again. */
+    struct wire_arrays arrays;   /* For one decoded message. */
+    struct synod_ballot leader;
+    uint64_t leader_changes;
+    uint64_t term;
+    enum synod_why why;
+
+    struct log log;
+    synod_slot applied;
+    uint64_t applied_bytes;      /* Of entries since the snapshot. */
+    uint64_t applied_commands;
+
+    struct peers *peers;
+    struct os_timer *timer;
+
+    /* Commands. */
+    struct pending *pending;     /* Ring by sequence. */
+    uint64_t pending_capacity;
+    uint64_t pending_first;      /* The oldest that may have no outcome. */
+    uint64_t sequence;           /* Of the next command; the first is 1. */
+    uint64_t unsent;             /* The first that was neither proposed nor forwarded. */
+    struct buffer forming;       /* Commands from `unsent` on. */
+    struct buffer forwarded;     /* Whole bundles of other members, for the next entry. */
+    uint32_t forming_count;
+    uint32_t forwarded_count;
+    uint64_t submitted;
+    uint64_t failed;
+    struct value *ready;         /* A value that the core was too busy for, ... */
+    uint32_t ready_has_others;   /* ... with commands of other members in it. */
+    synod_slot proposed;         /* The last slot proposed in this lead. */
+
+    /* Reads. */
+    struct list reads;           /* struct read_batch, oldest first. */
+    struct read_batch *reading;  /* The one that new reads join; the last of the list. */
+    uint64_t read_id;
+
+    /* Snapshots. */
+    struct snapshot_job *snapshot_job;
+    struct receiving *receiving;
+    uint32_t work_count;         /* Jobs on workers: freeing waits for them. */
+    uint64_t flush_began_us;
+    uint64_t flush_count;
+    uint64_t flush_us_total;
+};
+
+/* Milliseconds of the core's clock; never 0. */
+static inline uint64_t replica_now_ms(struct replica *r)
+{
+    return os_now_us(r->os) / 1000 + 1;
+}
+
+/* The index of a member by identity, or -1. */
+int replica_member_of(const struct replica *r, synod_member_id id);
+
+/* Listen for the other members and call them. */
+int replica_open_peers(struct replica *r, struct report *report);
+
+/* The disk failed, or its contents contradict themselves. */
+void replica_fail(struct replica *r, const struct report *report);
+void replica_fail_memory(struct replica *r, const char *what);
+
+/* A job on a worker began, or was taken back: stopping waits for all of them. */
+void replica_work(struct replica *r, struct os_work *work);
+void replica_work_done(struct replica *r);
+
+/* -- recover.c -- */
+int recover_open(struct replica *r, struct report *report);
+int recover_core(struct replica *r, struct report *report);
+void recover_on_segment(void *context);
+
+/* -- founding.c -- */
+uint64_t founding_cluster_key(const struct replica *r);
+const char *founding_on_hello(void *context, uint32_t peer, const struct peer_hello *hello);
+int founding_read_table(struct replica *r);
+void founding_advance(struct replica *r);
+void founding_tick(struct replica *r);
+
+/* -- drive.c -- */
+int drive_step(struct replica *r, const struct synod_event *event);
+void drive_on_durable(void *context, uint64_t lsn);
+void drive_on_wal_failure(void *context, int error, const char *text);
+void drive_on_turn_end(void *context);
+void drive_on_timer(void *context);
+void drive_send(struct replica *r, uint32_t member, const struct synod_message *message,
+                const struct bytes *values);
+
+/* -- frames.c -- */
+const char *frames_on_frame(void *context, uint32_t peer, uint16_t type, uint32_t group,
+                            struct bytes body);
+const char *frames_on_message(struct replica *r, uint32_t member, struct bytes body);
+
+/* -- submit.c -- */
+void submit_turn_end(struct replica *r);
+const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes body);
+void submit_apply(struct replica *r, const struct synod_entry *entry);
+void submit_expire(struct replica *r);
+void submit_fail_all(struct replica *r, int error);
+
+/* -- reading.c -- */
+void reading_turn_end(struct replica *r);
+void reading_on_index(struct replica *r, uint64_t id, synod_slot index);
+void reading_on_applied(struct replica *r);
+void reading_on_leader(struct replica *r);
+void reading_tick(struct replica *r);
+void reading_fail_all(struct replica *r, int error);
+
+/* -- catchup.c -- */
+void catchup_serve(struct replica *r, const struct synod_serve *serve);
+void catchup_tick(struct replica *r);
+const char *catchup_on_frame(struct replica *r, uint32_t member, uint16_t type,
+                             struct bytes body);
+void catchup_forget(struct replica *r, uint32_t member);
+void catchup_stop(struct replica *r);
+
+/* -- snapshotting.c -- */
+void snapshotting_consider(struct replica *r);
+int snapshotting_load(struct replica *r, synod_slot slot, struct report *report);
+void snapshotting_trim(struct replica *r);
+
+#endif /* REPLICA_REPLICA_INTERNAL_H */

@@ -1,0 +1,141 @@
+/* snapshotting.c -- writing snapshots of the state, and cutting the log behind them.
+ *
+ * A snapshot is due when the entries applied since the last one outweigh the state: then what a
+ * restart has to read at most doubles, and writing it costs no more than the entries did. The
+ * log is cut only when the snapshot is durable, and keeps a tail for members that are late. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "replica/replica_internal.h"
+
+struct snapshot_job {
+    struct os_work work;
+    struct replica *r;
+    void *cursor;
+    synod_slot slot;
+    int error;
+    uint64_t began_us;
+    struct report report;
+};
+
+static int64_t read_cursor(void *context, void *to, size_t size)
+{
+    const struct snapshot_job *job = context;
+    return job->r->machine.snapshot_read(job->cursor, to, size);
+}
+
+static void write_snapshot(struct os_work *work)
+{
+    struct snapshot_job *job = LIST_ITEM(work, struct snapshot_job, work);
+    struct replica *r = job->r;
+    const struct snapshot_info info = {
+        .cluster = r->table_hash, .slot = job->slot, .view = r->core_options.view};
+    job->error = snapshot_write(r->os, r->options.data_dir, &info,
+                                (struct snapshot_source){job, read_cursor}, &job->report);
+}
+
+/* Everything below the newest snapshot, less a tail, has done its service. */
+void snapshotting_trim(struct replica *r)
+{
+    synod_slot slot = log_slot_behind(&r->log, r->snapshot, r->options.tail_bytes);
+    if (slot > r->snapshot) {
+        slot = r->snapshot;
+    }
+    const uint64_t lsn = log_lsn_above(&r->log, slot);
+    log_trim(&r->log, slot);
+    wal_trim(r->wal, lsn == UINT64_MAX ? wal_last(r->wal) + 1 : lsn);
+}
+
+static void snapshot_was_written(struct os_work *work)
+{
+    struct snapshot_job *job = LIST_ITEM(work, struct snapshot_job, work);
+    struct replica *r = job->r;
+
+    r->snapshot_job = NULL;
+    r->machine.snapshot_close(r->machine.context, job->cursor);
+    if (job->error != 0) {
+        /* The log still has everything: say so, and try again later. */
+        log_write(LOG_WARN, "cannot write a snapshot",
+                  (struct log_field[]){log_text("error", job->report.text), {0}});
+    } else if (job->slot > r->snapshot) {
+        r->snapshot = job->slot;
+        log_write(LOG_INFO, "wrote a snapshot",
+                  (struct log_field[]){
+                      log_u64("slot", job->slot),
+                      log_u64("took_ms", (os_now_us(r->os) - job->began_us) / 1000),
+                      {0}});
+        (void)snapshot_remove_below(r->os, r->options.data_dir, job->slot, &job->report);
+        if (r->phase == PHASE_RUNNING) {
+            snapshotting_trim(r);
+        }
+    }
+    free(job);
+    replica_work_done(r);
+}
+
+void snapshotting_consider(struct replica *r)
+{
+    if (r->snapshot_job != NULL || r->phase != PHASE_RUNNING ||
+        r->applied_bytes < r->options.snapshot_bytes ||
+        r->applied_bytes < r->machine.state_size(r->machine.context)) {
+        return;
+    }
+    struct snapshot_job *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        return;
+    }
+    job->cursor = r->machine.snapshot_open(r->machine.context);
+    if (job->cursor == NULL) {
+        free(job);
+        return;
+    }
+    job->work = (struct os_work){.run = write_snapshot, .done = snapshot_was_written};
+    job->r = r;
+    job->slot = r->applied;
+    job->began_us = os_now_us(r->os);
+    r->applied_bytes = 0;
+    r->snapshot_job = job;
+    replica_work(r, &job->work);
+}
+
+static int load_piece(void *context, const void *data, size_t size)
+{
+    const struct replica *r = context;
+    return r->machine.restore_piece(r->machine.context, data, size);
+}
+
+/* Replace the state by the snapshot of `slot`, and tell the core. On error the state is gone. */
+int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
+{
+    struct snapshot *snapshot;
+    int error = snapshot_open(r->os, r->options.data_dir, slot, report, &snapshot);
+    if (error != 0) {
+        return error;
+    }
+    error = snapshot_check(snapshot, r->table_hash, 0, report);
+    if (error == 0) {
+        error = r->machine.restore_begin(r->machine.context);
+    }
+    if (error == 0) {
+        error = snapshot_load(snapshot, (struct snapshot_sink){r, load_piece}, report);
+    }
+    if (error == 0) {
+        error = r->machine.restore_end(r->machine.context);
+    }
+    snapshot_close(snapshot);
+    if (error != 0) {
+        return error;
+    }
+    r->snapshot = slot;
+    r->applied = slot;
+    r->applied_bytes = 0;
+    log_trim(&r->log, slot);
+    const struct synod_event event = {.type = SYNOD_EVENT_SNAPSHOT, .slot = slot};
+    if (r->phase == PHASE_RUNNING) {
+        (void)drive_step(r, &event);
+    } else {
+        (void)synod_core_step(r->core, &event, r->effects);
+    }
+    return 0;
+}

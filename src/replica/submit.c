@@ -1,0 +1,369 @@
+/* submit.c -- commands: into bundles, into entries, and their outcomes back.
+ *
+ * Commands that clients of this replica submit are numbered and gathered. At the end of a turn
+ * the leader makes one entry of its own and of what the others forwarded; a follower forwards
+ * its own as one bundle. When an entry is applied, here like everywhere, the commands in it
+ * that are ours have their outcome. A forwarded bundle travels once: if it is lost, its clients
+ * are told that the outcome is unknown, since nothing here can tell. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "replica/replica_internal.h"
+#include "synod/error.h"
+
+enum {
+    ENTRY_BYTES_MAX = 1 << 20, /* An entry is closed when it has this much. */
+    IN_FLIGHT_MAX = 8,         /* Entries on their way before the next has to wait and grow. */
+    FORWARDED_BYTES_MAX = 64 << 20,
+};
+
+/* -- Commands under way ------------------------------------------------------------------- */
+
+static struct pending *pending_at(const struct replica *r, uint64_t sequence)
+{
+    return &r->pending[sequence & (r->pending_capacity - 1)];
+}
+
+static int grow_pending(struct replica *r)
+{
+    const uint64_t capacity = r->pending_capacity == 0 ? 64 : r->pending_capacity * 2;
+    struct pending *pending = calloc(capacity, sizeof *pending);
+    if (pending == NULL) {
+        return -1;
+    }
+    for (uint64_t i = r->pending_first; i < r->sequence; i++) {
+        pending[i & (capacity - 1)] = *pending_at(r, i);
+    }
+    free(r->pending);
+    r->pending = pending;
+    r->pending_capacity = capacity;
+    return 0;
+}
+
+static uint64_t life(const struct replica *r)
+{
+    return r->start_count << 32 | (r->start_random & UINT32_MAX);
+}
+
+int replica_submit(struct replica *r, uint32_t kind, struct bytes command,
+                   replica_result_callback callback, void *context)
+{
+    if (r->phase >= PHASE_STOPPING) {
+        return SYNOD_ERR_STOPPED;
+    }
+    if (command.size > r->options.command_size_max) {
+        return SYNOD_ERR_TOO_BIG;
+    }
+    const size_t size = wire_command_size(command.size);
+    if (r->sequence - r->pending_first >= r->options.pending_max ||
+        buffer_size(&r->forming) + size > r->options.pending_bytes_max) {
+        return SYNOD_ERR_BUSY;
+    }
+    if (r->sequence - r->pending_first == r->pending_capacity && grow_pending(r) != 0) {
+        return SYNOD_ERR_MEMORY;
+    }
+    uint8_t *to = buffer_reserve(&r->forming, size);
+    if (to == NULL) {
+        return SYNOD_ERR_MEMORY;
+    }
+    wire_encode_command(kind, command, to);
+    buffer_commit(&r->forming, size);
+    r->forming_count++;
+    r->submitted++;
+    *pending_at(r, r->sequence++) = (struct pending){
+        .callback = callback,
+        .context = context,
+        .deadline_us = os_now_us(r->os) + (uint64_t)r->options.request_timeout_ms * 1000,
+    };
+    return 0;
+}
+
+/* Give a command its outcome, if it has none yet. */
+static void end(struct replica *r, uint64_t sequence, int error, const void *result)
+{
+    struct pending *pending = pending_at(r, sequence);
+    const replica_result_callback callback = pending->callback;
+    void *context = pending->context;
+
+    assert(sequence >= r->pending_first && sequence < r->sequence);
+    pending->callback = NULL;
+    while (r->pending_first < r->sequence && pending_at(r, r->pending_first)->callback == NULL) {
+        r->pending_first++;
+    }
+    if (callback != NULL) {
+        r->failed += error != 0;
+        callback(context, error, result);
+    }
+}
+
+/* Drop the first command that was not sent yet. */
+static void drop_unsent(struct replica *r)
+{
+    struct bytes rest = buffer_bytes(&r->forming);
+    struct bytes command;
+    uint32_t kind;
+    const int more = wire_next_command(&rest, &kind, &command);
+    assert(more == 1 && r->forming_count > 0);
+    buffer_consume(&r->forming, wire_command_size(command.size));
+    r->forming_count--;
+    r->unsent++;
+}
+
+/* Deadlines rise with the sequence, so the oldest is the only one to look at. */
+void submit_expire(struct replica *r)
+{
+    const uint64_t now = os_now_us(r->os);
+    while (r->pending_first < r->sequence && pending_at(r, r->pending_first)->deadline_us <= now) {
+        const int was_sent = r->pending_first < r->unsent;
+        if (!was_sent) {
+            drop_unsent(r);
+        }
+        end(r, r->pending_first, was_sent ? SYNOD_ERR_UNKNOWN : SYNOD_ERR_NO_LEADER, NULL);
+    }
+}
+
+void submit_fail_all(struct replica *r, int error)
+{
+    while (r->pending_first < r->sequence) {
+        if (r->pending_first >= r->unsent) {
+            drop_unsent(r);
+        }
+        end(r, r->pending_first, error, NULL);
+    }
+}
+
+/* -- Entries ------------------------------------------------------------------------------ */
+
+/* As many of the gathered commands as one entry takes: their bytes and number. */
+static size_t take_own(const struct replica *r, uint32_t *count)
+{
+    struct bytes rest = buffer_bytes(&r->forming);
+    const size_t total = rest.size;
+    size_t taken = 0;
+    struct bytes command;
+    uint32_t kind;
+
+    *count = 0;
+    if (total <= ENTRY_BYTES_MAX) {
+        *count = r->forming_count;
+        return total;
+    }
+    while (wire_next_command(&rest, &kind, &command) == 1) {
+        if (*count > 0 && total - rest.size > ENTRY_BYTES_MAX) {
+            break;
+        }
+        taken = total - rest.size;
+        (*count)++;
+    }
+    return taken;
+}
+
+/* As many of the forwarded bundles as fit beside `own` bytes into one entry, at least one. */
+static size_t take_forwarded(const struct replica *r, size_t own)
+{
+    struct bytes rest = buffer_bytes(&r->forwarded);
+    const size_t total = rest.size;
+    size_t taken = 0;
+    struct wire_bundle bundle;
+
+    while (wire_next_bundle(&rest, &bundle) == 1) {
+        if (taken > 0 && own + total - rest.size > ENTRY_BYTES_MAX) {
+            break;
+        }
+        taken = total - rest.size;
+    }
+    return taken;
+}
+
+static void encode_own(const struct replica *r, size_t size, uint32_t count,
+                       uint8_t to[WIRE_BUNDLE_SIZE])
+{
+    wire_encode_bundle(&(struct wire_bundle){.origin = r->identity,
+                                             .incarnation = life(r),
+                                             .sequence = r->unsent,
+                                             .low = r->pending_first,
+                                             .count = count,
+                                             .commands = {.size = size}},
+                       to);
+}
+
+static void sent_own(struct replica *r, size_t size, uint32_t count)
+{
+    buffer_consume(&r->forming, size);
+    r->forming_count -= count;
+    r->unsent += count;
+    if (buffer_size(&r->forming) == 0) {
+        buffer_clear(&r->forming, ENTRY_BYTES_MAX);
+    }
+}
+
+/* One value of what was gathered and what was forwarded; NULL if there is nothing, or no
+ * memory for it now. */
+static struct value *make_value(struct replica *r)
+{
+    uint32_t count;
+    const size_t own = take_own(r, &count);
+    const size_t head = count > 0 ? WIRE_BUNDLE_SIZE : 0;
+    const size_t other = take_forwarded(r, own);
+    if (head + other == 0) {
+        return NULL;
+    }
+    struct value *value = value_new(head + own + other);
+    if (value == NULL) {
+        return NULL;
+    }
+    uint8_t *to = value->bytes;
+    if (count > 0) {
+        encode_own(r, own, count, to);
+        memcpy(to + head, buffer_bytes(&r->forming).data, own);
+        sent_own(r, own, count);
+    }
+    if (other > 0) {
+        memcpy(to + head + own, buffer_bytes(&r->forwarded).data, other);
+        buffer_consume(&r->forwarded, other);
+    }
+    r->ready_has_others = other > 0;
+    value_seal(value);
+    return value;
+}
+
+static int in_flight(const struct replica *r)
+{
+    return r->proposed > r->applied && r->proposed - r->applied >= IN_FLIGHT_MAX;
+}
+
+static void propose(struct replica *r)
+{
+    while (!in_flight(r) && r->phase == PHASE_RUNNING) {
+        if (r->ready == NULL) {
+            r->ready = make_value(r);
+        }
+        if (r->ready == NULL) {
+            return;
+        }
+        struct value *value = r->ready;
+        const struct synod_entry entry = {.kind = SYNOD_ENTRY_VALUE,
+                                          .checksum = value->checksum,
+                                          .size = value->size,
+                                          .handle = value_handle(value)};
+        const int outcome = drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_PROPOSE,
+                                                                .entry = &entry,
+                                                                .wants_notice =
+                                                                    r->ready_has_others});
+        if (outcome != 0) {
+            return; /* Busy with what an earlier leader left: when that is done. */
+        }
+        r->ready = NULL;
+        r->proposed = r->effects->proposed != 0 ? r->effects->proposed : r->proposed;
+    }
+}
+
+/* Send what was gathered to the leader, once. */
+static void forward(struct replica *r, uint32_t leader)
+{
+    while (r->forming_count > 0) {
+        uint8_t head[WIRE_BUNDLE_SIZE];
+        uint32_t count;
+        const size_t size = take_own(r, &count);
+        encode_own(r, size, count, head);
+        const struct bytes parts[2] = {bytes_of(head, sizeof head),
+                                       bytes_of(buffer_bytes(&r->forming).data, size)};
+        if (peers_send(r->peers, r->members[leader].peer, FRAME_FORWARD, 0, parts, 2) != 0) {
+            return; /* Not connected, or too much is waiting: it was not sent. */
+        }
+        sent_own(r, size, count);
+    }
+}
+
+void submit_turn_end(struct replica *r)
+{
+    const int leader = replica_member_of(r, r->leader.member);
+    if (leader < 0) {
+        return;
+    }
+    if ((uint32_t)leader == r->options.self) {
+        propose(r);
+        return;
+    }
+    if (r->ready != NULL) {
+        /* Made while we led, and never proposed. Its own commands count as sent, and their
+         * clients will be told that the outcome is unknown. */
+        free(r->ready);
+        r->ready = NULL;
+    }
+    buffer_clear(&r->forwarded, 0);
+    forward(r, (uint32_t)leader);
+}
+
+/* A follower forwards commands of its clients. Bundles are taken in rising order alone: one
+ * that came twice must not go into the log twice. */
+const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes body)
+{
+    struct member *from = &r->members[member];
+    struct wire_bundle bundle;
+    struct bytes rest = body;
+
+    if (!wire_bundles_are_valid(body) || wire_next_bundle(&rest, &bundle) != 1 ||
+        rest.size != 0 || bundle.origin != from->id) {
+        return "a forwarded bundle that is not one of its own";
+    }
+    if (bundle.incarnation == from->forward_life && bundle.sequence < from->forward_next) {
+        return NULL;
+    }
+    if (r->leader.member != r->identity ||
+        buffer_size(&r->forwarded) + body.size > FORWARDED_BYTES_MAX) {
+        return NULL; /* Its origin will learn that nothing came of it. */
+    }
+    if (buffer_append(&r->forwarded, body.data, body.size) == 0) {
+        from->forward_life = bundle.incarnation;
+        from->forward_next = bundle.sequence + bundle.count;
+    }
+    return NULL;
+}
+
+/* -- Applying ----------------------------------------------------------------------------- */
+
+static void apply_bundle(struct replica *r, synod_slot slot, const struct wire_bundle *bundle)
+{
+    const int is_ours = bundle->origin == r->identity && bundle->incarnation == life(r);
+    struct bytes rest = bundle->commands;
+    struct bytes data;
+    uint32_t kind;
+
+    for (uint64_t sequence = bundle->sequence; wire_next_command(&rest, &kind, &data) == 1;
+         sequence++) {
+        const int is_pending = is_ours && sequence >= r->pending_first &&
+                               sequence < r->sequence &&
+                               pending_at(r, sequence)->callback != NULL;
+        const struct synod_command command = {.slot = slot,
+                                              .term = r->term,
+                                              .data = data.data,
+                                              .size = data.size,
+                                              .kind = kind,
+                                              .wants_result = (uint32_t)is_pending};
+        const void *result = r->machine.apply(r->machine.context, &command);
+        r->applied_commands++;
+        if (is_pending) {
+            end(r, sequence, 0, result);
+        }
+    }
+}
+
+/* Apply one entry: the next, and every entry once. */
+void submit_apply(struct replica *r, const struct synod_entry *entry)
+{
+    assert(entry->slot == r->applied + 1);
+    r->applied = entry->slot;
+    if (entry->kind == SYNOD_ENTRY_VALUE) {
+        const struct value *value = value_of_handle(entry->handle);
+        assert(value != NULL && value->size == entry->size);
+        struct bytes rest = bytes_of(value->bytes, value->size);
+        struct wire_bundle bundle;
+        while (wire_next_bundle(&rest, &bundle) == 1) {
+            apply_bundle(r, entry->slot, &bundle);
+        }
+        r->applied_bytes += entry->size;
+    }
+    log_applied(&r->log, entry);
+}
