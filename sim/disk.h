@@ -1,0 +1,52 @@
+/* disk.h -- a disk that keeps what was synced, and of the rest whatever it likes.
+ *
+ * The model: a write is in the file for whoever reads it at once, and on the disk when a sync
+ * of that file has returned. When the power fails, of each write that no returned sync covers
+ * any subset of its sectors may be on the disk, in any order among the writes. Creating,
+ * renaming and removing are on the disk when the directory was synced; before that, when the
+ * power fails, those done so far may be there up to some point and no further. A job on a
+ * worker is somewhere in the middle when the power fails: some of its calls have happened, the
+ * others not. */
+#ifndef SIM_DISK_H
+#define SIM_DISK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sim/world.h"
+
+struct disk;
+struct disk_file;
+
+enum { DISK_SECTOR_SIZE = 512 };
+
+struct disk *disk_new(struct world *world);
+void disk_free(struct disk *disk);
+
+/* From begin to end, calls belong to a job that has not returned: they are undone from some
+ * point on if the power fails before disk_job_returned(). */
+uint64_t disk_job_begin(struct disk *disk);
+void disk_job_end(struct disk *disk);
+void disk_job_returned(struct disk *disk, uint64_t job);
+
+/* The power fails, and comes back. Every open file is closed. */
+void disk_power_cycle(struct disk *disk);
+
+/* Paths are names as they are; a directory is a name too. Errors are negative errno values. */
+int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive,
+              struct disk_file **file);
+int disk_directory(struct disk *disk, const char *path);
+int disk_has_directory(const struct disk *disk, const char *path);
+int disk_rename(struct disk *disk, const char *from, const char *to);
+int disk_remove(struct disk *disk, const char *path);
+int disk_sync_names(struct disk *disk);
+void disk_list(const struct disk *disk, const char *path,
+               void (*visit)(void *context, const char *name), void *context);
+
+uint64_t disk_size(const struct disk_file *file);
+size_t disk_read(const struct disk_file *file, uint64_t offset, void *to, size_t size);
+void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_t size);
+void disk_truncate(struct disk_file *file, uint64_t size);
+void disk_sync(struct disk_file *file);
+
+#endif /* SIM_DISK_H */

@@ -1,0 +1,58 @@
+/* net.h -- a network that delays, loses, repeats, reorders and is cut, in one direction or both.
+ *
+ * Streams between nodes carry frames (src/peer/frame.h). The first frame of each side, its
+ * introduction, arrives if anything does; every later frame has a fate of its own: a loss is
+ * harsher than TCP, and what stands above must bear it. */
+#ifndef SIM_NET_H
+#define SIM_NET_H
+
+#include "os/os.h"
+#include "sim/world.h"
+
+enum { NET_NODES_MAX = 9 };
+
+struct net_options {
+    uint64_t delay_us_min;
+    uint64_t delay_us_max;
+    uint32_t loss_ppm;    /* Frames lost, of a million. */
+    uint32_t repeat_ppm;  /* Frames that come twice. */
+    uint32_t reorder_ppm; /* Frames that may be overtaken, ... */
+    uint64_t late_us_max; /* ... for they come so much later, at most. */
+    uint32_t victim;      /* A type of message (enum synod_message_type) that fares worse; ... */
+    uint32_t victim_ppm;  /* ... how many of those are lost, come late, or come twice. */
+};
+
+struct net;
+
+struct net *net_new(struct world *world, const struct net_options *options);
+void net_free(struct net *net);
+
+/* From now on `from` is not heard by `to`. */
+void net_cut(struct net *net, uint32_t from, uint32_t to);
+void net_heal(struct net *net);
+
+/* Change the fates of frames. */
+void net_set_options(struct net *net, const struct net_options *options);
+
+/* A node's process died: its streams and listeners are gone, and the others will hear of it,
+ * as far as the network lets them. */
+void net_node_died(struct net *net, uint32_t node);
+
+/* What os_sim.c offers. Addresses are "node:N". `after` is called when something was handed to
+ * a node: its turn ends later. */
+void net_on_activity(struct net *net, void (*after)(void *context, uint32_t node), void *context);
+int net_listen(struct net *net, uint32_t node, os_accept_callback accept, void *context);
+void net_unlisten(struct net *net, uint32_t node);
+int net_connect(struct net *net, uint32_t node, const char *address,
+                const struct os_stream_events *events, void *context, struct os_stream **stream);
+
+struct net_counts {
+    uint64_t frames;
+    uint64_t lost;
+    uint64_t repeated;
+    uint64_t reordered;
+    uint64_t blocked;
+};
+struct net_counts net_counts(const struct net *net);
+
+#endif /* SIM_NET_H */

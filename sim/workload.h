@@ -1,0 +1,41 @@
+/* workload.h -- clients that write and read, each one thing at a time, and remember it all. */
+#ifndef SIM_WORKLOAD_H
+#define SIM_WORKLOAD_H
+
+#include "sim/cluster.h"
+#include "sim/linear.h"
+
+struct workload_options {
+    uint32_t clients;
+    uint32_t keys;
+    uint32_t operations;   /* In all. */
+    uint64_t think_us_max; /* Between the end of one and the beginning of the next. */
+    uint32_t read_percent;
+    uint32_t delete_percent;
+    uint32_t swap_percent; /* The rest are puts. */
+};
+
+struct workload;
+
+struct workload *workload_new(struct world *world, struct cluster *cluster,
+                              const struct workload_options *options);
+void workload_free(struct workload *workload);
+
+/* Begin; from then on the clients go on by themselves until all operations were begun. */
+void workload_start(struct workload *workload);
+
+/* True when every operation was begun and has ended, or its server has died. */
+int workload_is_done(const struct workload *workload);
+
+/* A server died: what it had not answered has an unknown outcome. */
+void workload_on_kill(struct workload *workload, uint32_t node);
+
+/* Once the network is healed: read every key through every server. */
+void workload_read_all(struct workload *workload);
+
+const struct linear *workload_history(const struct workload *workload);
+
+/* Operations that are known to have been done. */
+size_t workload_done(const struct workload *workload);
+
+#endif /* SIM_WORKLOAD_H */
