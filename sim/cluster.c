@@ -21,9 +21,9 @@ struct watched {
     uint32_t node;
     struct machine *machine;
     struct synod_machine inner;
-    synod_slot slot;  /* Of the last command. */
-    uint64_t chain;   /* After it. */
-    int is_restored;  /* The chain is that of the snapshot's slot, wherever that was. */
+    synod_slot slot; /* Of the last command. */
+    uint64_t chain;  /* After it. */
+    int is_restored; /* The chain is that of the snapshot's slot, wherever that was. */
 };
 
 struct node {
@@ -209,8 +209,7 @@ int cluster_is_up(const struct cluster *cluster, uint32_t node)
 static void make_machine(struct cluster *cluster, uint32_t index, struct synod_machine *machine)
 {
     struct watched *watched = &cluster->nodes[index].watched;
-    *watched = (struct watched){
-        .cluster = cluster, .node = index, .machine = machine_new()};
+    *watched = (struct watched){.cluster = cluster, .node = index, .machine = machine_new()};
     assert(watched->machine != NULL);
     machine_callbacks(watched->machine, &watched->inner);
     *machine = (struct synod_machine){
@@ -229,9 +228,8 @@ static void make_machine(struct cluster *cluster, uint32_t index, struct synod_m
 void cluster_start(struct cluster *cluster, uint32_t index)
 {
     static const char *const NAMES[NET_NODES_MAX] = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
-    static const char *const ADDRESSES[NET_NODES_MAX] = {"node:0", "node:1", "node:2",
-                                                         "node:3", "node:4", "node:5",
-                                                         "node:6", "node:7", "node:8"};
+    static const char *const ADDRESSES[NET_NODES_MAX] = {
+        "node:0", "node:1", "node:2", "node:3", "node:4", "node:5", "node:6", "node:7", "node:8"};
     struct node *node = &cluster->nodes[index];
     struct replica_member members[NET_NODES_MAX];
     struct replica_options options;
@@ -257,8 +255,10 @@ void cluster_start(struct cluster *cluster, uint32_t index)
     make_machine(cluster, index, &machine);
     cluster->counts.starts++;
     world_trace(cluster->world, "start", index, 0);
-    const int error = replica_open(os_sim_os(node->os), &options, &machine, &EVENTS,
-                                   &node->watched, &report, &node->replica);
+    options.machine = &machine;
+    options.events = &EVENTS;
+    options.context = &node->watched;
+    const int error = replica_open(os_sim_os(node->os), &options, &report, &node->replica);
     if (error != 0) {
         if (cluster->violation[0] == 0) {
             snprintf(cluster->violation, sizeof cluster->violation,
@@ -339,8 +339,7 @@ void cluster_free(struct cluster *cluster)
 void cluster_calm(struct cluster *cluster)
 {
     const struct net_options net = {.delay_us_min = 50, .delay_us_max = 500};
-    const struct os_sim_options os = {
-        .turn_us_max = 50, .flush_us_min = 50, .flush_us_max = 300};
+    const struct os_sim_options os = {.turn_us_max = 50, .flush_us_min = 50, .flush_us_max = 300};
     net_heal(cluster->net);
     net_set_options(cluster->net, &net);
     for (uint32_t i = 0; i < cluster->options.nodes; i++) {

@@ -11,7 +11,14 @@
 
 #include "base/assert.h"
 
-enum call_kind { CALL_WRITE = 1, CALL_TRUNCATE, CALL_SYNC, CALL_LINK, CALL_UNLINK, CALL_RENAME };
+enum call_kind {
+    CALL_WRITE = 1,
+    CALL_TRUNCATE,
+    CALL_SYNC,
+    CALL_LINK,
+    CALL_UNLINK,
+    CALL_RENAME
+};
 
 struct image {
     uint8_t *data;
@@ -52,7 +59,7 @@ struct disk {
     struct name *kept;
     struct call *calls; /* Oldest first. */
     struct call **last;
-    uint64_t job;       /* The one that calls belong to now; 0: none. */
+    uint64_t job; /* The one that calls belong to now; 0: none. */
     uint64_t job_last;
 };
 
@@ -183,10 +190,10 @@ static void settle(struct disk *disk, const struct call *sync)
     struct call **at = &disk->calls;
     while (*at != sync) {
         struct call *call = *at;
-        const int is_covered = sync->file == NULL
-                                   ? is_of_names(call->kind)
-                                   : call->file == sync->file && !is_of_names(call->kind) &&
-                                         call->kind != CALL_SYNC;
+        const int is_covered =
+            sync->file == NULL
+                ? is_of_names(call->kind)
+                : call->file == sync->file && !is_of_names(call->kind) && call->kind != CALL_SYNC;
         if (!is_covered) {
             at = &call->next;
             continue;

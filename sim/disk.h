@@ -18,7 +18,9 @@
 struct disk;
 struct disk_file;
 
-enum { DISK_SECTOR_SIZE = 512 };
+enum {
+    DISK_SECTOR_SIZE = 512
+};
 
 struct disk *disk_new(struct world *world);
 void disk_free(struct disk *disk);

@@ -39,8 +39,8 @@ size_t linear_begin(struct linear *history, const struct operation *operation)
 {
     if (history->count == history->capacity) {
         history->capacity = history->capacity == 0 ? 256 : history->capacity * 2;
-        history->operations = realloc(history->operations,
-                                      history->capacity * sizeof *history->operations);
+        history->operations =
+            realloc(history->operations, history->capacity * sizeof *history->operations);
         if (history->operations == NULL) {
             abort();
         }
@@ -53,8 +53,8 @@ static const char *wrong(struct check *check, const char *what, const struct ope
 {
     snprintf(check->text, check->size,
              "linearizability: %s: client %" PRIu32 ", key %" PRIu32 ", began at %" PRIu64
-             " us, ended at %" PRIu64 " us, revision %" PRId64 ", wrote %" PRIu64
-             ", saw %" PRIu64 " of revision %" PRId64,
+             " us, ended at %" PRIu64 " us, revision %" PRId64 ", wrote %" PRIu64 ", saw %" PRIu64
+             " of revision %" PRId64,
              what, operation->client, operation->key, operation->begin_us, operation->end_us,
              operation->revision, operation->value, operation->seen, operation->seen_mod);
     return check->text;
@@ -101,9 +101,8 @@ static const struct operation *writer_of(const struct operation **writers, size_
 {
     const struct operation key = {.value = value};
     const struct operation *wanted = &key;
-    const struct operation **found = count == 0 ? NULL
-                                                : bsearch(&wanted, writers, count,
-                                                          sizeof *writers, compare_values);
+    const struct operation **found =
+        count == 0 ? NULL : bsearch(&wanted, writers, count, sizeof *writers, compare_values);
     return found == NULL ? NULL : *found;
 }
 
@@ -307,8 +306,8 @@ static const char *check_real_time(struct check *check)
         if (moments[i].is_end) {
             ended = moments[i].revision > ended ? moments[i].revision : ended;
         } else if (moments[i].revision < ended + moments[i].is_write) {
-            outcome = wrong(check, "older than what had ended before it began",
-                            moments[i].operation);
+            outcome =
+                wrong(check, "older than what had ended before it began", moments[i].operation);
         }
     }
     free(moments);
@@ -341,8 +340,7 @@ const char *linear_check(const struct linear *history, char *text, size_t size)
     }
     const struct operation **writers = world_allocate(history->count * sizeof *writers);
     struct check check = {.history = history,
-                          .versions = world_allocate(2 * history->count *
-                                                     sizeof(struct version)),
+                          .versions = world_allocate(2 * history->count * sizeof(struct version)),
                           .text = text,
                           .size = size};
     size_t writer_count = 0;

@@ -36,14 +36,14 @@ struct operation {
     enum operation_outcome outcome;
     uint32_t client;
     uint32_t key;
-    uint64_t value;    /* What it writes: unique in the history; 0: nothing. */
-    int64_t expected;  /* SWAP: the revision compared with; 0: absent. */
+    uint64_t value;   /* What it writes: unique in the history; 0: nothing. */
+    int64_t expected; /* SWAP: the revision compared with; 0: absent. */
     uint64_t begin_us;
-    uint64_t end_us;   /* Of DONE. */
-    int64_t revision;  /* Of DONE: of the write, or of the state that was read. */
-    int has_written;   /* DONE: a DELETE found something, a SWAP succeeded. */
-    int64_t seen_mod;  /* GET, failed SWAP: the revision of the value seen; 0: none. */
-    uint64_t seen;     /* ... and the value. */
+    uint64_t end_us;  /* Of DONE. */
+    int64_t revision; /* Of DONE: of the write, or of the state that was read. */
+    int has_written;  /* DONE: a DELETE found something, a SWAP succeeded. */
+    int64_t seen_mod; /* GET, failed SWAP: the revision of the value seen; 0: none. */
+    uint64_t seen;    /* ... and the value. */
 };
 
 struct linear {

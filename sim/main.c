@@ -74,10 +74,14 @@ static void select_mutant(uint64_t row)
 static void parse(int argc, char **argv, struct settings *settings)
 {
     static const struct option OPTIONS[] = {
-        {"seeds", required_argument, NULL, 'n'},      {"from", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'},       {"trace", no_argument, NULL, 't'},
-        {"log", no_argument, NULL, 'l'},              {"operations", required_argument, NULL, 'o'},
-        {"mutant", required_argument, NULL, 'm'},     {"help", no_argument, NULL, 'h'},
+        {"seeds", required_argument, NULL, 'n'},
+        {"from", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},
+        {"trace", no_argument, NULL, 't'},
+        {"log", no_argument, NULL, 'l'},
+        {"operations", required_argument, NULL, 'o'},
+        {"mutant", required_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -131,9 +135,9 @@ static void show_progress(uint64_t done, uint64_t total, uint64_t failures)
     if (isatty(STDERR_FILENO)) {
         const int width = 40;
         const int filled = (int)((uint64_t)width * done / total);
-        fprintf(stderr, "\r[%.*s%*s] %" PRIu64 "/%" PRIu64 " seeds, %" PRIu64 " failures ",
-                filled, "########################################", width - filled, "", done,
-                total, failures);
+        fprintf(stderr, "\r[%.*s%*s] %" PRIu64 "/%" PRIu64 " seeds, %" PRIu64 " failures ", filled,
+                "########################################", width - filled, "", done, total,
+                failures);
         if (done == total) {
             fputc('\n', stderr);
         }
@@ -142,12 +146,11 @@ static void show_progress(uint64_t done, uint64_t total, uint64_t failures)
 
 static void describe(uint64_t seed, const struct run_result *result)
 {
-    printf("seed %" PRIu64 ": trace %016" PRIx64 ", %.1f s simulated, %" PRIu64
-           " events, %" PRIu64 " operations, %" PRIu64 " faults, %" PRIu64 " kills, %" PRIu64
+    printf("seed %" PRIu64 ": trace %016" PRIx64 ", %.1f s simulated, %" PRIu64 " events, %" PRIu64
+           " operations, %" PRIu64 " faults, %" PRIu64 " kills, %" PRIu64
            " changes of leader, %" PRIu64 " snapshots loaded\n",
            seed, result->trace, (double)result->simulated_us / 1e6, result->events,
-           result->operations, result->faults, result->kills, result->leaders,
-           result->restores);
+           result->operations, result->faults, result->kills, result->leaders, result->restores);
 }
 
 int main(int argc, char **argv)

@@ -26,12 +26,12 @@ struct end {
     struct os_stream stream; /* First: an os_stream * is an end *. */
     struct connection *connection;
     uint32_t node;
-    uint32_t is_open;       /* Its owner may be told things. */
-    uint32_t frames;        /* Sent so far. */
-    uint64_t last_us;       /* When the last frame that keeps its place arrives. */
+    uint32_t is_open; /* Its owner may be told things. */
+    uint32_t frames;  /* Sent so far. */
+    uint64_t last_us; /* When the last frame that keeps its place arrives. */
     const struct os_stream_events *events;
     void *context;
-    struct buffer output;   /* Bytes that are no whole frame yet. */
+    struct buffer output; /* Bytes that are no whole frame yet. */
     char name[24];
 };
 
@@ -134,14 +134,17 @@ static void remember(struct net *net, struct delivery *delivery)
 {
     if (net->pending_count == net->pending_capacity) {
         net->pending_capacity = net->pending_capacity == 0 ? 1024 : net->pending_capacity * 2;
-        net->pending =
-            realloc(net->pending, net->pending_capacity * sizeof(struct delivery *));
+        net->pending = realloc(net->pending, net->pending_capacity * sizeof(struct delivery *));
         assert(net->pending != NULL);
     }
     net->pending[net->pending_count++] = delivery;
 }
 
-enum fate { FATE_LOST = 1, FATE_LATE, FATE_TWICE };
+enum fate {
+    FATE_LOST = 1,
+    FATE_LATE,
+    FATE_TWICE
+};
 
 /* How many in a million frames like this one meet with that fate. A seed may pick on one type
  * of message: what goes wrong when just the promises come late is seldom met by chance. */
@@ -320,8 +323,8 @@ static struct connection *connection_new(struct net *net, uint32_t from, uint32_
     return connection;
 }
 
-int net_connect(struct net *net, uint32_t node, const char *address,
-                const struct os_stream_events *events, void *context, struct os_stream **stream)
+struct os_stream *net_connect(struct net *net, uint32_t node, const char *address,
+                              const struct os_stream_events *events, void *context)
 {
     assert(strncmp(address, "node:", 5) == 0);
     const uint32_t to = (uint32_t)(address[5] - '0');
@@ -330,9 +333,8 @@ int net_connect(struct net *net, uint32_t node, const char *address,
     connection->ends[0].is_open = 1;
     connection->ends[0].events = events;
     connection->ends[0].context = context;
-    *stream = &connection->ends[0].stream;
     world_after(net->world, draw_delay(net), arrive, connection, 0);
-    return 0;
+    return &connection->ends[0].stream;
 }
 
 int net_listen(struct net *net, uint32_t node, os_accept_callback accept, void *context)

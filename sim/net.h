@@ -9,7 +9,9 @@
 #include "os/os.h"
 #include "sim/world.h"
 
-enum { NET_NODES_MAX = 9 };
+enum {
+    NET_NODES_MAX = 9
+};
 
 struct net_options {
     uint64_t delay_us_min;
@@ -43,8 +45,8 @@ void net_node_died(struct net *net, uint32_t node);
 void net_on_activity(struct net *net, void (*after)(void *context, uint32_t node), void *context);
 int net_listen(struct net *net, uint32_t node, os_accept_callback accept, void *context);
 void net_unlisten(struct net *net, uint32_t node);
-int net_connect(struct net *net, uint32_t node, const char *address,
-                const struct os_stream_events *events, void *context, struct os_stream **stream);
+struct os_stream *net_connect(struct net *net, uint32_t node, const char *address,
+                              const struct os_stream_events *events, void *context);
 
 struct net_counts {
     uint64_t frames;

@@ -10,7 +10,9 @@
 
 #include "base/assert.h"
 
-enum { HOOKS_MAX = 8 };
+enum {
+    HOOKS_MAX = 8
+};
 
 struct os_timer {
     struct os_timer *next;
@@ -245,10 +247,8 @@ static int file_open(struct os *os, const char *path, unsigned flags, struct os_
         sim->is_locked = 1;
     }
     *file = world_allocate(sizeof **file);
-    **file = (struct os_file){.sim = sim,
-                              .file = found,
-                              .has_lock = (flags & OS_FILE_LOCK) != 0,
-                              .life = sim->life};
+    **file = (struct os_file){
+        .sim = sim, .file = found, .has_lock = (flags & OS_FILE_LOCK) != 0, .life = sim->life};
     return 0;
 }
 
@@ -313,8 +313,8 @@ static int dir_sync(struct os *os, const char *path)
     return sim_of(os)->is_dead ? -EIO : disk_sync_names(sim_of(os)->disk);
 }
 
-static int dir_list(struct os *os, const char *path,
-                    void (*visit)(void *context, const char *name), void *context)
+static int dir_list(struct os *os, const char *path, void (*visit)(void *context, const char *name),
+                    void *context)
 {
     if (sim_of(os)->is_dead) {
         return -EIO;
@@ -372,7 +372,8 @@ static int connect_to(struct os *os, const char *address, const struct os_stream
                       void *context, struct os_stream **stream)
 {
     struct os_sim *sim = sim_of(os);
-    return net_connect(sim->net, sim->node, address, events, context, stream);
+    *stream = net_connect(sim->net, sim->node, address, events, context);
+    return 0;
 }
 
 static const struct os_functions FUNCTIONS = {

@@ -17,7 +17,10 @@
 #include "sim/cluster.h"
 #include "sim/workload.h"
 
-enum { WORK_US_MAX = 60000000, HEAL_US_MAX = 60000000 };
+enum {
+    WORK_US_MAX = 60000000,
+    HEAL_US_MAX = 60000000
+};
 
 struct run {
     struct world world;
@@ -106,8 +109,7 @@ static void draw_faults(struct run *run)
 static void restart(void *object, uint64_t node)
 {
     struct run *run = object;
-    if (!cluster_is_up(run->cluster, (uint32_t)node) &&
-        cluster_violation(run->cluster) == NULL) {
+    if (!cluster_is_up(run->cluster, (uint32_t)node) && cluster_violation(run->cluster) == NULL) {
         cluster_start(run->cluster, (uint32_t)node);
     }
 }
@@ -155,12 +157,11 @@ static void cut(struct run *run)
     world_trace(world, "cut", shape, one);
     for (uint32_t from = 0; from < nodes; from++) {
         for (uint32_t to = 0; to < nodes; to++) {
-            const int is_cut =
-                shape == 0   ? from == one || to == one
-                : shape == 1 ? ((side >> from) & 1) != ((side >> to) & 1)
-                : shape == 2 ? from == one && to == other
-                : shape == 3 ? from > to + 1 || to > from + 1
-                             : world_chance(world, 1, 4);
+            const int is_cut = shape == 0   ? from == one || to == one
+                               : shape == 1 ? ((side >> from) & 1) != ((side >> to) & 1)
+                               : shape == 2 ? from == one && to == other
+                               : shape == 3 ? from > to + 1 || to > from + 1
+                                            : world_chance(world, 1, 4);
             if (from != to && is_cut) {
                 net_cut(cluster_net(run->cluster), from, to);
             }
@@ -184,8 +185,7 @@ static void misfortune(void *object, uint64_t argument)
     } else {
         kill_one(run);
     }
-    world_after(&run->world, world_below(&run->world, 2 * run->fault_us_mean), misfortune, run,
-                0);
+    world_after(&run->world, world_below(&run->world, 2 * run->fault_us_mean), misfortune, run, 0);
 }
 
 /* -- The run ---------------------------------------------------------------------------------- */
@@ -203,8 +203,8 @@ static void work(struct run *run)
     }
     workload_start(run->workload);
     if (run->fault_us_mean != 0) {
-        world_after(&run->world, world_below(&run->world, 2 * run->fault_us_mean), misfortune,
-                    run, 0);
+        world_after(&run->world, world_below(&run->world, 2 * run->fault_us_mean), misfortune, run,
+                    0);
     }
     while (!workload_is_done(run->workload) && !is_broken(run) &&
            world_step(&run->world, until) != 0) {
@@ -241,8 +241,7 @@ static void run_world(const struct run_options *options, struct run_result *resu
     struct run run = {0};
     world_init(&run.world, options->seed, options->is_verbose);
     const struct cluster_options cluster_options = draw_cluster(&run.world);
-    const struct workload_options workload_options =
-        draw_workload(&run.world, options->operations);
+    const struct workload_options workload_options = draw_workload(&run.world, options->operations);
     run.cluster = cluster_new(&run.world, &cluster_options);
     run.workload = workload_new(&run.world, run.cluster, &workload_options);
     draw_faults(&run);
@@ -260,8 +259,7 @@ static void run_world(const struct run_options *options, struct run_result *resu
                  workload_is_done(run.workload) ? "" : "; clients wait");
     } else {
         workload_read_all(run.workload);
-        (void)linear_check(workload_history(run.workload), result->failure,
-                            sizeof result->failure);
+        (void)linear_check(workload_history(run.workload), result->failure, sizeof result->failure);
     }
     const struct cluster_counts counts = cluster_counts(run.cluster);
     result->trace = run.world.trace;

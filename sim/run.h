@@ -11,15 +11,15 @@ struct run_options {
 };
 
 struct run_result {
-    uint64_t trace;        /* Hash of all that happened. */
+    uint64_t trace; /* Hash of all that happened. */
     uint64_t simulated_us;
     uint64_t events;
-    uint64_t operations;   /* Done, of all that were begun. */
-    uint64_t faults;       /* Kills, cuts and stalls. */
+    uint64_t operations; /* Done, of all that were begun. */
+    uint64_t faults;     /* Kills, cuts and stalls. */
     uint64_t kills;
     uint64_t leaders;
     uint64_t restores;
-    char failure[768];     /* "" if all is well. */
+    char failure[768]; /* "" if all is well. */
 };
 
 /* An assertion that fails inside is a failure of the seed like any other; the memory of that

@@ -8,16 +8,21 @@
 #include "base/assert.h"
 #include "synod/error.h"
 
-enum { REQUEST_MAX = 160, KEY_MAX = 16, VALUE_MAX = 64, BACK_OFF_US = 50000 };
+enum {
+    REQUEST_MAX = 160,
+    KEY_MAX = 16,
+    VALUE_MAX = 64,
+    BACK_OFF_US = 50000
+};
 
 struct client {
     struct workload *workload;
     uint32_t number;
-    uint32_t node;      /* Whom it talks to. */
-    uint32_t is_busy;   /* It waits for an answer, ... */
-    uint64_t ticket;    /* ... the one with this number. */
-    size_t operation;   /* Its index in the history. */
-    uint32_t last_key;  /* What it saw last: what a swap is tried on. */
+    uint32_t node;     /* Whom it talks to. */
+    uint32_t is_busy;  /* It waits for an answer, ... */
+    uint64_t ticket;   /* ... the one with this number. */
+    size_t operation;  /* Its index in the history. */
+    uint32_t last_key; /* What it saw last: what a swap is tried on. */
     int64_t last_mod;
 };
 
@@ -75,8 +80,8 @@ static size_t encode_put(uint8_t *to, const struct operation *operation)
     char value[VALUE_MAX];
     /* Some values are longer: batches and snapshots should not all look alike. */
     const int width = operation->value % 5 == 0 ? 40 : 1;
-    const int size = snprintf(value, sizeof value, "%0*llu", width,
-                              (unsigned long long)operation->value);
+    const int size =
+        snprintf(value, sizeof value, "%0*llu", width, (unsigned long long)operation->value);
     size_t at = put_field(to, 0x0a, key, key_text(key, operation->key));
     return at + put_field(to + at, 0x12, value, (size_t)size);
 }
@@ -173,8 +178,7 @@ static void on_result(void *context, int error, const void *result)
     if (client == NULL) {
         return;
     }
-    struct operation *operation =
-        &client->workload->history.operations[client->operation];
+    struct operation *operation = &client->workload->history.operations[client->operation];
     if (error == 0) {
         const struct kv_result *kv_result = result;
         assert(kv_result->error == 0);
@@ -191,16 +195,14 @@ static void on_read(void *context, int error)
     if (client == NULL) {
         return;
     }
-    struct operation *operation =
-        &client->workload->history.operations[client->operation];
+    struct operation *operation = &client->workload->history.operations[client->operation];
     if (error != 0) {
         go_on(client, OUTCOME_NOT_DONE);
         return;
     }
     const struct kv *kv = cluster_kv(client->workload->cluster, client->node);
     char key[KEY_MAX];
-    const struct kv_range_request request = {
-        .key = bytes_of(key, key_text(key, operation->key))};
+    const struct kv_range_request request = {.key = bytes_of(key, key_text(key, operation->key))};
     struct arena arena = {0};
     struct kv_range_result result;
     const int outcome = kv_range(kv, &request, &arena, &result);
@@ -323,8 +325,8 @@ struct workload *workload_new(struct world *world, struct cluster *cluster,
     workload->options = *options;
     linear_init(&workload->history, options->keys);
     /* One more per node, for the reads at the end. */
-    workload->clients = world_allocate((options->clients + NET_NODES_MAX) *
-                                       sizeof *workload->clients);
+    workload->clients =
+        world_allocate((options->clients + NET_NODES_MAX) * sizeof *workload->clients);
     for (uint32_t i = 0; i < options->clients + NET_NODES_MAX; i++) {
         workload->clients[i].workload = workload;
         workload->clients[i].number = i;
@@ -363,10 +365,8 @@ void workload_on_kill(struct workload *workload, uint32_t node)
     for (uint32_t i = 0; i < workload->options.clients + NET_NODES_MAX; i++) {
         struct client *client = &workload->clients[i];
         if (client->is_busy && client->node == node) {
-            const struct operation *operation =
-                &workload->history.operations[client->operation];
-            go_on(client,
-                  operation->kind == OPERATION_GET ? OUTCOME_NOT_DONE : OUTCOME_UNKNOWN);
+            const struct operation *operation = &workload->history.operations[client->operation];
+            go_on(client, operation->kind == OPERATION_GET ? OUTCOME_NOT_DONE : OUTCOME_UNKNOWN);
         }
     }
 }

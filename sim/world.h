@@ -24,13 +24,13 @@ struct world_event {
 struct world {
     uint64_t now_us;
     uint64_t sequence;
-    uint64_t trace;        /* Hash of all that was traced. */
-    uint64_t events;       /* Run so far. */
+    uint64_t trace;  /* Hash of all that was traced. */
+    uint64_t events; /* Run so far. */
     struct prng prng;
     struct world_event *heap;
     size_t count;
     size_t capacity;
-    int is_verbose;        /* Print what is traced. */
+    int is_verbose; /* Print what is traced. */
 };
 
 void world_init(struct world *world, uint64_t seed, int is_verbose);

@@ -137,7 +137,9 @@ struct synod_serve {
     X(SYNOD_WHY_GAVE_UP, 10, "phase 1 did not end within the election time-out")
 
 #define SYNOD_WHY_ENUM(name, code, text) name = (code),
-enum synod_why { SYNOD_WHY_MAP(SYNOD_WHY_ENUM) };
+enum synod_why {
+    SYNOD_WHY_MAP(SYNOD_WHY_ENUM)
+};
 
 /* A phrase for logs. Never NULL, whatever the argument. */
 const char *synod_why_text(enum synod_why why);
@@ -185,7 +187,7 @@ enum synod_role {
 /* For operators and tests. Nothing needs it to use the protocol correctly. */
 struct synod_status {
     enum synod_role role;
-    enum synod_why why;           /* Of the last change of leader; 0: none yet. */
+    enum synod_why why; /* Of the last change of leader; 0: none yet. */
     synod_view_number view;
     struct synod_ballot promised; /* Nothing below it is accepted here. */
     struct synod_ballot leader;   /* The ballot followed or led; none if none. */
@@ -195,8 +197,7 @@ struct synod_status {
     uint32_t in_flight;           /* A leader's slots proposed and not yet chosen. */
     uint32_t hears;               /* Members heard, this one included. */
 };
-void synod_core_status(const struct synod_core *core,
-                       struct synod_status *status);
+void synod_core_status(const struct synod_core *core, struct synod_status *status);
 
 /* Abort unless every invariant that this replica can see by itself holds: whole scans, for
  * tests, simulation and the explorer. The cheap part of it runs after every step anyway. */

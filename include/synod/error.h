@@ -22,7 +22,9 @@ extern "C" {
     X(SYNOD_ERR_STOPPED, -12, "the replica is stopping")
 
 #define SYNOD_ERROR_ENUM(name, code, text) name = (code),
-enum synod_error { SYNOD_ERROR_MAP(SYNOD_ERROR_ENUM) };
+enum synod_error {
+    SYNOD_ERROR_MAP(SYNOD_ERROR_ENUM)
+};
 
 /* A phrase fit to show an operator. Never NULL, whatever the argument. */
 const char *synod_strerror(int error);

@@ -13,13 +13,13 @@
 
 /* One command of an entry, as it was submitted. */
 struct synod_command {
-    synod_slot slot;        /* The slot of its entry. */
-    uint64_t term;          /* For answers alone (etcd's raft_term): never falls, but replicas
+    synod_slot slot;       /* The slot of its entry. */
+    uint64_t term;         /* For answers alone (etcd's raft_term): never falls, but replicas
                              * may differ, so it must not enter the state. */
-    const void *data;       /* Borrowed until apply returns. */
-    size_t size;            /* In bytes. */
-    uint32_t kind;          /* The number that was submitted with it. */
-    uint32_t wants_result;  /* 1: a client of this very replica waits for the outcome. */
+    const void *data;      /* Borrowed until apply returns. */
+    size_t size;           /* In bytes. */
+    uint32_t kind;         /* The number that was submitted with it. */
+    uint32_t wants_result; /* 1: a client of this very replica waits for the outcome. */
 };
 
 struct synod_machine {

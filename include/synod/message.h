@@ -43,11 +43,11 @@ enum synod_message_type {
 
 /* What a member says about itself in ASK and ANSWER: the input of the election. */
 enum synod_status_flags {
-    SYNOD_STATUS_LEADS = 1,   /* It leads, under `leader`. */
-    SYNOD_STATUS_VOUCHES = 2, /* It hears its leader directly, and that leader said that it
+    SYNOD_STATUS_LEADS = 1,    /* It leads, under `leader`. */
+    SYNOD_STATUS_VOUCHES = 2,  /* It hears its leader directly, and that leader said that it
                                * hears a phase 2 quorum. */
-    SYNOD_STATUS_PHASE1 = 4,  /* It hears a phase 1 quorum, itself included. */
-    SYNOD_STATUS_PHASE2 = 8,  /* It hears a phase 2 quorum, itself included. */
+    SYNOD_STATUS_PHASE1 = 4,   /* It hears a phase 1 quorum, itself included. */
+    SYNOD_STATUS_PHASE2 = 8,   /* It hears a phase 2 quorum, itself included. */
     SYNOD_STATUS_STALLED = 16, /* Its disk makes no progress. */
 };
 

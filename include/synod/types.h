@@ -17,7 +17,9 @@ typedef uint64_t synod_view_number;
 /* The number of a record in the write-ahead log. The first is 1; 0 means none. */
 typedef uint64_t synod_lsn;
 
-enum { SYNOD_MEMBERS_MAX = 9 };
+enum {
+    SYNOD_MEMBERS_MAX = 9
+};
 
 /* A proposal number (Paxos Made Simple, 2.2), compared field by field in this order. All zero
  * means none; it is below every ballot. */
@@ -65,8 +67,7 @@ struct synod_entry {
 };
 
 /* True if the two are the same proposal: same slot, kind and value. */
-static inline int synod_entry_equal(const struct synod_entry *left,
-                                    const struct synod_entry *right)
+static inline int synod_entry_equal(const struct synod_entry *left, const struct synod_entry *right)
 {
     return left->slot == right->slot && left->view == right->view && left->kind == right->kind &&
            left->size == right->size && left->checksum == right->checksum;
@@ -81,10 +82,10 @@ struct synod_vote {
 
 /* Who votes. Quorums are majorities of `count` unless phase1/phase2 say otherwise. */
 struct synod_members {
-    uint32_t count;                              /* 1 .. SYNOD_MEMBERS_MAX. */
-    uint32_t phase1;                             /* Members of a phase 1 quorum. */
-    uint32_t phase2;                             /* Members of a phase 2 quorum. */
-    synod_member_id ids[SYNOD_MEMBERS_MAX];      /* In the order of the view's table. */
+    uint32_t count;                         /* 1 .. SYNOD_MEMBERS_MAX. */
+    uint32_t phase1;                        /* Members of a phase 1 quorum. */
+    uint32_t phase2;                        /* Members of a phase 2 quorum. */
+    synod_member_id ids[SYNOD_MEMBERS_MAX]; /* In the order of the view's table. */
 };
 
 #endif /* SYNOD_TYPES_H */

@@ -199,11 +199,11 @@ static int send_batched(struct peer *peer, const uint8_t header[FRAME_HEADER_SIZ
     return 0;
 }
 
-int peers_send(struct peers *peers, uint32_t index, uint16_t type, uint32_t group,
+int peers_send(struct peers *peers, uint32_t index, struct peer_frame frame,
                const struct bytes *parts, size_t part_count)
 {
     assert(index < peers->count);
-    assert(type >= PEER_FRAME_TYPE_MIN);
+    assert(frame.type >= PEER_FRAME_TYPE_MIN);
     struct peer *peer = &peers->table[index];
     size_t body_size = 0;
     for (size_t i = 0; i < part_count; i++) {
@@ -220,9 +220,9 @@ int peers_send(struct peers *peers, uint32_t index, uint16_t type, uint32_t grou
     } else {
         uint8_t encoded[FRAME_HEADER_SIZE];
         const struct frame_header header = {.body_size = (uint32_t)body_size,
-                                            .type = type,
+                                            .type = frame.type,
                                             .version = peer->connection->version,
-                                            .group = group};
+                                            .group = frame.group};
         frame_encode_header(encoded, &header, parts, part_count);
         error = body_size >= DIRECT_SIZE && part_count <= DIRECT_PARTS
                     ? send_direct(peer, encoded, parts, part_count)

@@ -6,7 +6,7 @@
  * connection, or because too much is waiting already. What arrives is whole and its checksum
  * is right. Nothing is promised about order or repeats: the protocol above stands both.
  *
- *     peers_send(peers, peer, type, group, parts, count);     // as often as it likes
+ *     peers_send(peers, peer, frame, parts, count);     // as often as it likes
  *     peers_flush(peers);                                     // at the end of each turn
  *
  * Before the first frame each side says in a HELLO who it is; src/peer/frame.h has the bytes.
@@ -110,11 +110,17 @@ void peers_free(struct peers *peers);
 void peers_set_identity(struct peers *peers, synod_member_id member, uint64_t table_hash,
                         uint32_t flags);
 
+/* What a frame is, besides its bytes. */
+struct peer_frame {
+    uint16_t type;  /* The caller's number for what the body holds, ... */
+    uint32_t group; /* ... and which of the groups that share the connection it is for. */
+};
+
 /* Put a frame into the output of `peer`; its body is the parts one after the other, at most
  * frame_size_max bytes. It leaves with the next peers_flush(), a big one maybe before.
  * -ENOTCONN: there is no connection; -EAGAIN: more than queue_size_max would wait; -ENOMEM.
  * After an error the frame is dropped and counted, and nothing else changed. */
-int peers_send(struct peers *peers, uint32_t peer, uint16_t type, uint32_t group,
+int peers_send(struct peers *peers, uint32_t peer, struct peer_frame frame,
                const struct bytes *parts, size_t part_count);
 
 /* Write what was put into the outputs: one write for each peer that has some. */

@@ -191,8 +191,8 @@ static uint32_t serve_from_memory(struct replica *r, uint32_t member, synod_slot
         }
         bytes += at->size;
         entries[count] = entry_at(at, slot);
-        values[count++] = at->values == NULL ? (struct bytes){0}
-                                             : bytes_of(at->values->bytes, at->values->size);
+        values[count++] =
+            at->values == NULL ? (struct bytes){0} : bytes_of(at->values->bytes, at->values->size);
     }
     if (count > 0) {
         send_entries(r, member, entries, values, count);
@@ -200,8 +200,8 @@ static uint32_t serve_from_memory(struct replica *r, uint32_t member, synod_slot
     return count;
 }
 
-static void send_numbers(struct replica *r, uint32_t member, uint16_t type,
-                         const uint64_t *numbers, size_t count)
+static void send_numbers(struct replica *r, uint32_t member, uint16_t type, const uint64_t *numbers,
+                         size_t count)
 {
     uint8_t bytes[32];
     assert(count * 8 <= sizeof bytes);
@@ -209,7 +209,8 @@ static void send_numbers(struct replica *r, uint32_t member, uint16_t type,
         put_u64(bytes + 8 * i, numbers[i]);
     }
     const struct bytes part = bytes_of(bytes, 8 * count);
-    (void)peers_send(r->peers, r->members[member].peer, type, 0, &part, 1);
+    (void)peers_send(r->peers, r->members[member].peer, (struct peer_frame){.type = type}, &part,
+                     1);
 }
 
 /* -- Giving a snapshot -------------------------------------------------------------------- */
@@ -278,8 +279,7 @@ static void offer_snapshot(struct replica *r, uint32_t member)
 void catchup_serve(struct replica *r, const struct synod_serve *serve)
 {
     const int member = replica_member_of(r, serve->to);
-    if (member < 0 || (uint32_t)member == r->options.self ||
-        r->members[member].serve != NULL) {
+    if (member < 0 || (uint32_t)member == r->options.self || r->members[member].serve != NULL) {
         return;
     }
     if (serve->slot < r->log.first || log_at(&r->log, serve->slot) == NULL) {
@@ -309,8 +309,8 @@ static void piece_was_read(struct os_work *work)
         put_u64(head + 16, sending->offset);
         const struct bytes parts[2] = {bytes_of(head, sizeof head),
                                        bytes_of(sending->piece, (size_t)sending->size)};
-        (void)peers_send(r->peers, r->members[sending->member].peer, FRAME_SNAPSHOT_PIECE, 0,
-                         parts, 2);
+        (void)peers_send(r->peers, r->members[sending->member].peer,
+                         (struct peer_frame){.type = FRAME_SNAPSHOT_PIECE}, parts, 2);
         peers_flush(r->peers);
     }
     if (sending->is_dropped) {
@@ -370,8 +370,8 @@ static const char *on_offer(struct replica *r, uint32_t member, struct bytes bod
         return "an offer of a snapshot that is not one";
     }
     const synod_slot slot = get_u64(body.data);
-    if (slot <= r->applied || (r->receiving != NULL && (r->receiving->is_finishing ||
-                                                        r->receiving->slot >= slot))) {
+    if (slot <= r->applied ||
+        (r->receiving != NULL && (r->receiving->is_finishing || r->receiving->slot >= slot))) {
         return NULL;
     }
     stop_receiving(r);
@@ -403,8 +403,8 @@ static const char *on_offer(struct replica *r, uint32_t member, struct bytes bod
 static void finish_file(struct os_work *work)
 {
     struct receiving *receiving = LIST_ITEM(work, struct receiving, work);
-    receiving->error = snapshot_receive_finish(receiving->file, receiving->r->table_hash, 0,
-                                               &receiving->report);
+    receiving->error =
+        snapshot_receive_finish(receiving->file, receiving->r->table_hash, 0, &receiving->report);
 }
 
 /* The file is whole, checked and durable: put it in the place of our state. */
@@ -468,8 +468,7 @@ static const char *on_piece(struct replica *r, uint32_t member, struct bytes bod
     return NULL;
 }
 
-const char *catchup_on_frame(struct replica *r, uint32_t member, uint16_t type,
-                             struct bytes body)
+const char *catchup_on_frame(struct replica *r, uint32_t member, uint16_t type, struct bytes body)
 {
     switch (type) {
     case FRAME_SNAPSHOT_OFFER:

@@ -15,7 +15,9 @@
 #include "replica/records.h"
 #include "replica/replica_internal.h"
 
-enum { HELD_SMALL = 1024 }; /* Bodies up to this size are allocated at this size, and reused. */
+enum {
+    HELD_SMALL = 1024
+}; /* Bodies up to this size are allocated at this size, and reused. */
 
 /* -- Records ------------------------------------------------------------------------------ */
 
@@ -106,12 +108,14 @@ static uint32_t gather_values(const struct synod_message *m, struct bytes *value
 void drive_send(struct replica *r, uint32_t member, const struct synod_message *m,
                 const struct bytes *values)
 {
-    enum { HEAD_MAX = WIRE_FIXED_SIZE + 64 * WIRE_VOTE_SIZE, PARTS_MAX = 65 };
+    enum {
+        HEAD_MAX = WIRE_FIXED_SIZE + 64 * WIRE_VOTE_SIZE,
+        PARTS_MAX = 65
+    };
     uint8_t head[HEAD_MAX];
     struct bytes parts[PARTS_MAX];
     size_t count = 1;
-    const uint32_t value_count =
-        wire_has_values(m->type) ? m->entry_count + m->vote_count : 0;
+    const uint32_t value_count = wire_has_values(m->type) ? m->entry_count + m->vote_count : 0;
 
     assert(member != r->options.self);
     assert(wire_head_size(m) <= sizeof head && value_count < PARTS_MAX);
@@ -123,7 +127,8 @@ void drive_send(struct replica *r, uint32_t member, const struct synod_message *
         }
     }
     /* What cannot be sent is lost; the protocol repeats what matters. */
-    (void)peers_send(r->peers, r->members[member].peer, FRAME_MESSAGE, 0, parts, count);
+    (void)peers_send(r->peers, r->members[member].peer, (struct peer_frame){.type = FRAME_MESSAGE},
+                     parts, count);
 }
 
 static struct held *held_new(struct replica *r, size_t size)
@@ -207,8 +212,8 @@ static void release_held(struct replica *r)
             list_remove(&held->link);
             list_append(&r->to_self, &held->link);
         } else {
-            (void)peers_send(r->peers, r->members[held->member].peer, FRAME_MESSAGE, 0,
-                             &held->body, 1);
+            (void)peers_send(r->peers, r->members[held->member].peer,
+                             (struct peer_frame){.type = FRAME_MESSAGE}, &held->body, 1);
             held_free(r, held);
         }
     }
@@ -239,13 +244,13 @@ static void note_leader(struct replica *r)
         r->term = status.leader.round > r->term ? status.leader.round : r->term;
     }
     const int member = replica_member_of(r, status.leader.member);
-    log_write(LOG_INFO, member < 0 ? "no leader" : "leader changed",
-              (struct log_field[]){
-                  log_text("leader", member < 0 ? "none" : r->members[member].name),
-                  log_text("why", synod_why_text(status.why)),
-                  log_u64("round", status.leader.round),
-                  log_u64("chosen", status.chosen),
-                  {0}});
+    log_write(
+        LOG_INFO, member < 0 ? "no leader" : "leader changed",
+        (struct log_field[]){log_text("leader", member < 0 ? "none" : r->members[member].name),
+                             log_text("why", synod_why_text(status.why)),
+                             log_u64("round", status.leader.round),
+                             log_u64("chosen", status.chosen),
+                             {0}});
     reading_on_leader(r);
     r->events->on_leader(r->context);
 }

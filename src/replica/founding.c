@@ -28,8 +28,7 @@ static void sort_members(const struct replica *r, uint32_t order[SYNOD_MEMBERS_M
 {
     for (uint32_t i = 0; i < r->options.member_count; i++) {
         uint32_t at = i;
-        while (at > 0 &&
-               strcmp(r->members[order[at - 1]].address, r->members[i].address) > 0) {
+        while (at > 0 && strcmp(r->members[order[at - 1]].address, r->members[i].address) > 0) {
             order[at] = order[at - 1];
             at--;
         }
@@ -44,8 +43,7 @@ uint64_t founding_cluster_key(const struct replica *r)
     uint64_t key = value_checksum(bytes_of_text(r->options.token));
     sort_members(r, order);
     for (uint32_t i = 0; i < r->options.member_count; i++) {
-        uint64_t both[2] = {key,
-                            value_checksum(bytes_of_text(r->members[order[i]].address))};
+        uint64_t both[2] = {key, value_checksum(bytes_of_text(r->members[order[i]].address))};
         key = value_checksum(bytes_of(both, sizeof both));
     }
     return key;
@@ -192,9 +190,9 @@ static void begin_life(struct replica *r)
               (struct log_field[]){log_u64("members", r->options.member_count),
                                    log_u64("applied", r->applied),
                                    {0}});
-    (void)drive_step(r, &(struct synod_event){
-                            .type = SYNOD_EVENT_START,
-                            .id = r->start_count << 32 | (r->start_random & UINT32_MAX)});
+    (void)drive_step(
+        r, &(struct synod_event){.type = SYNOD_EVENT_START,
+                                 .id = r->start_count << 32 | (r->start_random & UINT32_MAX)});
     r->events->on_running(r->context);
 }
 
@@ -248,7 +246,8 @@ void founding_tick(struct replica *r)
 {
     for (uint32_t i = 0; i < r->options.member_count && r->peers != NULL; i++) {
         if (i != r->options.self) {
-            (void)peers_send(r->peers, r->members[i].peer, FRAME_ALIVE, 0, NULL, 0);
+            (void)peers_send(r->peers, r->members[i].peer, (struct peer_frame){.type = FRAME_ALIVE},
+                             NULL, 0);
         }
     }
 }

@@ -8,7 +8,9 @@
 
 #include "base/assert.h"
 
-enum { LOG_CAPACITY_MIN = 64 };
+enum {
+    LOG_CAPACITY_MIN = 64
+};
 
 static struct log_slot *ring_at(const struct log *log, synod_slot slot)
 {

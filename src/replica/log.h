@@ -28,12 +28,12 @@ struct log_slot {
 struct log {
     struct log_slot *slots; /* Ring of `capacity`, a power of two. */
     uint64_t capacity;
-    synod_slot first;       /* The oldest slot remembered; those below are in a snapshot. */
-    synod_slot end;         /* One past the newest slot with anything in it; >= first. */
-    synod_slot applied;     /* Slots up to here hold one value at most: what was chosen. */
-    synod_slot cached;      /* The oldest slot whose value is still in memory, or above. */
-    uint64_t cache_bytes;   /* Of applied values in memory. */
-    uint64_t cache_max;     /* Above it the oldest are dropped from memory. */
+    synod_slot first;     /* The oldest slot remembered; those below are in a snapshot. */
+    synod_slot end;       /* One past the newest slot with anything in it; >= first. */
+    synod_slot applied;   /* Slots up to here hold one value at most: what was chosen. */
+    synod_slot cached;    /* The oldest slot whose value is still in memory, or above. */
+    uint64_t cache_bytes; /* Of applied values in memory. */
+    uint64_t cache_max;   /* Above it the oldest are dropped from memory. */
 };
 
 /* An empty log that begins after `slot`. */

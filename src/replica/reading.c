@@ -9,7 +9,9 @@
 #include "replica/replica_internal.h"
 #include "synod/error.h"
 
-enum { RETRY_HEARTBEATS = 2 };
+enum {
+    RETRY_HEARTBEATS = 2
+};
 
 static void batch_free(struct replica *r, struct read_batch *batch)
 {
@@ -38,8 +40,7 @@ static struct read_batch *batch_new(struct replica *r)
     struct read_batch *batch = calloc(1, sizeof *batch);
     if (batch != NULL) {
         list_append(&r->reads, &batch->link);
-        batch->deadline_us =
-            os_now_us(r->os) + (uint64_t)r->options.request_timeout_ms * 1000;
+        batch->deadline_us = os_now_us(r->os) + (uint64_t)r->options.request_timeout_ms * 1000;
         r->reading = batch;
     }
     return batch;
@@ -107,8 +108,7 @@ void reading_turn_end(struct replica *r)
 void reading_on_index(struct replica *r, uint64_t id, synod_slot index)
 {
     struct list *link, *next;
-    LIST_FOREACH(&r->reads, link, next)
-    {
+    LIST_FOREACH (&r->reads, link, next) {
         struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
         if (batch->id == id && !batch->is_confirmed) {
             batch->is_confirmed = 1;
@@ -138,8 +138,7 @@ void reading_on_applied(struct replica *r)
 void reading_on_leader(struct replica *r)
 {
     struct list *link, *next;
-    LIST_FOREACH(&r->reads, link, next)
-    {
+    LIST_FOREACH (&r->reads, link, next) {
         struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
         if (!batch->is_confirmed) {
             batch->id = 0;

@@ -7,7 +7,9 @@
 #include "base/assert.h"
 #include "replica/log.h"
 
-enum { ENTRY_AT = 32 }; /* Behind the view and the ballot. */
+enum {
+    ENTRY_AT = 32
+}; /* Behind the view and the ballot. */
 
 static void put_head(uint8_t to[RECORD_HEAD_SIZE], const struct synod_record *record)
 {
@@ -148,8 +150,7 @@ static void describe_core(const struct wal_record *wal_record, char *text, size_
                  record.chosen);
     } else if (record.type == SYNOD_RECORD_PROMISE) {
         snprintf(text, size, "view %" PRIu64 ", ballot %" PRIu64 ".%" PRIx64 ".%" PRIx64,
-                 record.view, record.ballot.round, record.ballot.member,
-                 record.ballot.incarnation);
+                 record.view, record.ballot.round, record.ballot.member, record.ballot.incarnation);
     } else {
         snprintf(text, size,
                  "slot %" PRIu64 ", ballot %" PRIu64 ".%" PRIx64 ".%" PRIx64 ", %s of %u bytes",

@@ -27,7 +27,10 @@ enum record_type {
     RECORD_RUNNING,
 };
 
-enum { RECORD_FORMAT = 1, RECORD_HEAD_SIZE = 64 };
+enum {
+    RECORD_FORMAT = 1,
+    RECORD_HEAD_SIZE = 64
+};
 
 /* Append a record of the core. Its value, if it has one, is found by the entry's handle.
  * Returns its number in the log. */

@@ -93,8 +93,7 @@ int recover_core(struct replica *r, struct report *report)
     assert(r->core == NULL && r->table_hash != 0);
     set_core_options(r);
     if (!synod_options_are_valid(&r->core_options)) {
-        return refuse(r, report, SYNOD_ERR_CORRUPT,
-                      "the founding table names a member twice");
+        return refuse(r, report, SYNOD_ERR_CORRUPT, "the founding table names a member twice");
     }
     void *memory = calloc(1, synod_core_size(&r->core_options));
     void *effects = calloc(1, synod_effects_size(&r->core_options));
@@ -154,12 +153,11 @@ static int restore_record(struct replica *r, const struct wal_record *wal_record
     if (record.ballot.round > r->term) {
         r->term = record.ballot.round;
     }
-    const int outcome =
-        synod_core_step(r->core,
-                        &(struct synod_event){.type = SYNOD_EVENT_RESTORE,
-                                              .now_ms = replica_now_ms(r),
-                                              .record = &record},
-                        r->effects);
+    const int outcome = synod_core_step(r->core,
+                                        &(struct synod_event){.type = SYNOD_EVENT_RESTORE,
+                                                              .now_ms = replica_now_ms(r),
+                                                              .record = &record},
+                                        r->effects);
     for (uint32_t i = 0; i < r->effects->chosen_count; i++) {
         submit_apply(r, &r->effects->chosen[i]);
     }

@@ -64,8 +64,8 @@ static void on_connected(void *context, uint32_t peer)
     const struct member *member = &r->members[r->member_of_peer[peer]];
     log_write(LOG_DEBUG, "connected", (struct log_field[]){log_text("to", member->name), {0}});
     if (r->phase == PHASE_RUNNING) {
-        (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_CONNECTED,
-                                                  .member = member->id});
+        (void)drive_step(
+            r, &(struct synod_event){.type = SYNOD_EVENT_CONNECTED, .member = member->id});
     } else {
         founding_advance(r);
     }
@@ -130,8 +130,8 @@ static int copy_options(struct replica *r, const struct replica_options *options
     r->options.data_dir = strdup(options->data_dir);
     r->options.token = strdup(options->token);
     r->options.listen = strdup(options->listen);
-    int failed = r->options.data_dir == NULL || r->options.token == NULL ||
-                 r->options.listen == NULL;
+    int failed =
+        r->options.data_dir == NULL || r->options.token == NULL || r->options.listen == NULL;
     for (uint32_t i = 0; i < options->member_count; i++) {
         r->members[i].name = strdup(options->members[i].name);
         r->members[i].address = strdup(options->members[i].address);
@@ -140,9 +140,8 @@ static int copy_options(struct replica *r, const struct replica_options *options
     return failed ? -1 : 0;
 }
 
-int replica_open(struct os *os, const struct replica_options *options,
-                 const struct synod_machine *machine, const struct replica_events *events,
-                 void *context, struct report *report, struct replica **replica)
+int replica_open(struct os *os, const struct replica_options *options, struct report *report,
+                 struct replica **replica)
 {
     assert(options->member_count >= 1 && options->member_count <= SYNOD_MEMBERS_MAX);
     assert(options->self < options->member_count);
@@ -153,9 +152,9 @@ int replica_open(struct os *os, const struct replica_options *options,
                            "out of memory");
     }
     r->os = os;
-    r->machine = *machine;
-    r->events = events;
-    r->context = context;
+    r->machine = *options->machine;
+    r->events = options->events;
+    r->context = options->context;
     r->phase = PHASE_OPENING;
     r->pending_first = 1;
     r->sequence = 1;
@@ -169,15 +168,15 @@ int replica_open(struct os *os, const struct replica_options *options,
     int error = copy_options(r, options);
     r->timer = os_timer_new(os, drive_on_timer, r);
     if (error != 0 || r->timer == NULL) {
-        error = report_fill(report, SYNOD_ERR_MEMORY,
-                            (struct report_place){options->data_dir, 0}, "out of memory");
+        error = report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){options->data_dir, 0},
+                            "out of memory");
     }
     if (error == 0) {
         error = recover_open(r, report);
     }
     if (error == 0 && os_turn_end(os, drive_on_turn_end, r) != 0) {
-        error = report_fill(report, SYNOD_ERR_MEMORY,
-                            (struct report_place){options->data_dir, 0}, "out of memory");
+        error = report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){options->data_dir, 0},
+                            "out of memory");
     }
     if (error != 0) {
         r->phase = PHASE_STOPPED;
@@ -254,8 +253,7 @@ void replica_stop(struct replica *r)
 static void free_held(struct list *list)
 {
     struct list *link, *next;
-    LIST_FOREACH(list, link, next)
-    {
+    LIST_FOREACH (list, link, next) {
         free(LIST_ITEM(link, struct held, link));
     }
 }
@@ -263,8 +261,7 @@ static void free_held(struct list *list)
 static void free_early(struct list *list)
 {
     struct list *link, *next;
-    LIST_FOREACH(list, link, next)
-    {
+    LIST_FOREACH (list, link, next) {
         free(LIST_ITEM(link, struct early_record, link));
     }
 }

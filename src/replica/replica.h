@@ -4,7 +4,7 @@
  * core, and does what each step asks for in the one legal order: append the records, send what
  * may leave, apply what was chosen. It knows the state machine by its callbacks alone.
  *
- *     replica_open(os, &options, &machine, &events, &report, &replica)
+ *     replica_open(os, &options, &report, &replica)
  *     replica_submit(replica, kind, command, on_result, context)     a change
  *     replica_read(replica, on_read, context)                        a look at the newest state
  *     replica_stop(replica) ... events.on_stopped ... replica_free(replica)
@@ -33,7 +33,12 @@ struct replica_member {
     const char *address; /* "host:port" where the others reach it. Different from the others'. */
 };
 
+struct replica_events;
+
 struct replica_options {
+    const struct synod_machine *machine;  /* What commands are applied to; copied. */
+    const struct replica_events *events;  /* Whom to tell; outlives the replica. */
+    void *context;                        /* For the events. */
     const char *data_dir;                 /* Its directory; made if it is not there. */
     const char *token;                    /* Parts clusters with the same members. */
     const char *listen;                   /* "host:port" for the other members. */
@@ -71,19 +76,17 @@ struct replica_events {
     void (*on_stopped)(void *context);
 };
 
-/* Open the data directory, recover what it holds into `machine`, and begin to take part.
- * Blocks while it reads the directory. `options`, its strings and `machine` are copied,
- * `events` must outlive the replica. No callback comes from inside this call. 0, or with
- * `report` filled in:
+/* Open the data directory, recover what it holds into the machine, and begin to take part.
+ * Blocks while it reads the directory. `options` and its strings are copied. No callback comes
+ * from inside this call. 0, or with `report` filled in:
  *   SYNOD_ERR_CORRUPT   damaged records or snapshot: file and offset are in the report
  *   SYNOD_ERR_FOREIGN   data of another cluster, or of a newer version of Synod
  *   SYNOD_ERR_LOCKED    another process has the directory
  *   SYNOD_ERR_ACCESS    it cannot be made, read or written, or is open to others
  *   SYNOD_ERR_STORAGE   the disk refused
  *   SYNOD_ERR_MEMORY    out of memory */
-int replica_open(struct os *os, const struct replica_options *options,
-                 const struct synod_machine *machine, const struct replica_events *events,
-                 void *context, struct report *report, struct replica **replica);
+int replica_open(struct os *os, const struct replica_options *options, struct report *report,
+                 struct replica **replica);
 
 /* The outcome of a command. `error` is 0, and `result` what the machine returned (borrowed
  * during the call); or SYNOD_ERR_UNKNOWN: it was proposed, and may or may not be applied;
@@ -107,23 +110,23 @@ int replica_read(struct replica *replica, replica_read_callback callback, void *
 
 /* What operators and front ends ask for. Strings are borrowed while the replica lives. */
 struct replica_status {
-    uint32_t is_running;      /* See on_running. */
-    uint32_t leader;          /* Index of the leader in the options' members, ... */
-    uint32_t has_leader;      /* ... if there is one. */
-    uint32_t is_leader;       /* It is this one. */
-    uint64_t cluster_id;      /* Hash of the founding table; 0 before. */
-    uint64_t term;            /* Never falls: what etcd calls raft_term. */
-    synod_slot chosen;        /* The chosen prefix, as far as known here. */
-    synod_slot applied;       /* The last slot applied. */
-    uint64_t leader_changes;  /* Leaders seen in this life. */
-    uint64_t submitted;       /* Commands taken in this life ... */
-    uint64_t failed;          /* ... and ended with an error. */
+    uint32_t is_running;     /* See on_running. */
+    uint32_t leader;         /* Index of the leader in the options' members, ... */
+    uint32_t has_leader;     /* ... if there is one. */
+    uint32_t is_leader;      /* It is this one. */
+    uint64_t cluster_id;     /* Hash of the founding table; 0 before. */
+    uint64_t term;           /* Never falls: what etcd calls raft_term. */
+    synod_slot chosen;       /* The chosen prefix, as far as known here. */
+    synod_slot applied;      /* The last slot applied. */
+    uint64_t leader_changes; /* Leaders seen in this life. */
+    uint64_t submitted;      /* Commands taken in this life ... */
+    uint64_t failed;         /* ... and ended with an error. */
     uint64_t applied_commands;
-    uint32_t pending;         /* Commands under way. */
-    uint64_t log_bytes;       /* On the disk. */
-    uint64_t flush_count;     /* Of the disk in this life, and how long they took: */
+    uint32_t pending;     /* Commands under way. */
+    uint64_t log_bytes;   /* On the disk. */
+    uint64_t flush_count; /* Of the disk in this life, and how long they took: */
     uint64_t flush_us_total;
-    const char *why;          /* Why the leader last changed. */
+    const char *why; /* Why the leader last changed. */
 };
 void replica_status(const struct replica *replica, struct replica_status *status);
 

@@ -49,20 +49,20 @@ enum replica_phase {
 struct member {
     char *name;
     char *address;
-    synod_member_id id;       /* 0: not known yet. */
-    uint64_t said_table;      /* The hash of the table that it said it holds; 0: none. */
-    uint32_t peer;            /* Its number in src/peer; unused for this replica itself. */
-    uint64_t forward_life;    /* The incarnation whose bundles were taken last, ... */
-    uint64_t forward_next;    /* ... and the lowest sequence not taken yet. */
-    struct serve *serve;      /* Old entries being read from the disk for it, or NULL. */
-    struct sending *sending;  /* A snapshot that it pulls, or NULL. */
+    synod_member_id id;      /* 0: not known yet. */
+    uint64_t said_table;     /* The hash of the table that it said it holds; 0: none. */
+    uint32_t peer;           /* Its number in src/peer; unused for this replica itself. */
+    uint64_t forward_life;   /* The incarnation whose bundles were taken last, ... */
+    uint64_t forward_next;   /* ... and the lowest sequence not taken yet. */
+    struct serve *serve;     /* Old entries being read from the disk for it, or NULL. */
+    struct sending *sending; /* A snapshot that it pulls, or NULL. */
 };
 
 /* A message that waits for its record, encoded. */
 struct held {
     struct list link;
-    synod_lsn after;  /* The core's number of the record. */
-    uint32_t member;  /* To whom; may be this replica itself. */
+    synod_lsn after; /* The core's number of the record. */
+    uint32_t member; /* To whom; may be this replica itself. */
     struct bytes body;
     uint8_t bytes[];
 };
@@ -120,35 +120,35 @@ struct replica {
     struct os_file *lock;
     struct wal *wal;
     synod_member_id identity;
-    uint64_t start_count;   /* Of this life. */
+    uint64_t start_count; /* Of this life. */
     uint64_t start_random;
-    struct buffer table;    /* The founding table as recorded; empty: none yet. */
-    uint64_t table_hash;    /* 0: none yet. Also the cluster's id. */
+    struct buffer table; /* The founding table as recorded; empty: none yet. */
+    uint64_t table_hash; /* 0: none yet. Also the cluster's id. */
     uint32_t is_table_durable;
-    uint32_t was_running;   /* The record that ends the founding is there. */
-    synod_slot snapshot;    /* Of the newest snapshot; 0: none. */
-    struct list early;      /* struct early_record, in order. */
-    struct report *report;  /* During recovery: where to say what is wrong. */
-    char complaint[400];    /* What is wrong with a record, for the report. */
-    uint64_t opening_lsn;   /* Durable: this life may begin. */
-    uint64_t table_lsn;     /* Durable: the table may be told. */
-    uint64_t running_lsn;   /* Durable: the founding is over. */
+    uint32_t was_running;  /* The record that ends the founding is there. */
+    synod_slot snapshot;   /* Of the newest snapshot; 0: none. */
+    struct list early;     /* struct early_record, in order. */
+    struct report *report; /* During recovery: where to say what is wrong. */
+    char complaint[400];   /* What is wrong with a record, for the report. */
+    uint64_t opening_lsn;  /* Durable: this life may begin. */
+    uint64_t table_lsn;    /* Durable: the table may be told. */
+    uint64_t running_lsn;  /* Durable: the founding is over. */
 
     /* The core. */
     struct synod_options core_options;
     struct synod_core *core; /* NULL until the table is known. */
     struct synod_effects *effects;
-    synod_slot recorded_chosen;  /* As last recorded, for segments that begin. */
+    synod_slot recorded_chosen; /* As last recorded, for segments that begin. */
     uint64_t wake_ms;
-    synod_lsn durable;           /* The core's last durable record. */
-    struct record_pair *pairs;   /* Ring: records not yet durable. */
+    synod_lsn durable;         /* The core's last durable record. */
+    struct record_pair *pairs; /* Ring: records not yet durable. */
     uint32_t pair_first;
     uint32_t pair_count;
     uint32_t pair_capacity;
-    struct list held;            /* struct held, in order of sending. */
-    struct list to_self;         /* struct held that may be handled. */
-    struct list held_spare;      /* Freed small ones, to use again. */
-    struct wire_arrays arrays;   /* For one decoded message. */
+    struct list held;          /* struct held, in order of sending. */
+    struct list to_self;       /* struct held that may be handled. */
+    struct list held_spare;    /* Freed small ones, to use again. */
+    struct wire_arrays arrays; /* For one decoded message. */
     struct synod_ballot leader;
     uint64_t leader_changes;
     uint64_t term;
@@ -156,37 +156,37 @@ struct replica {
 
     struct log log;
     synod_slot applied;
-    uint64_t applied_bytes;      /* Of entries since the snapshot. */
+    uint64_t applied_bytes; /* Of entries since the snapshot. */
     uint64_t applied_commands;
 
     struct peers *peers;
     struct os_timer *timer;
 
     /* Commands. */
-    struct pending *pending;     /* Ring by sequence. */
+    struct pending *pending; /* Ring by sequence. */
     uint64_t pending_capacity;
-    uint64_t pending_first;      /* The oldest that may have no outcome. */
-    uint64_t sequence;           /* Of the next command; the first is 1. */
-    uint64_t unsent;             /* The first that was neither proposed nor forwarded. */
-    struct buffer forming;       /* Commands from `unsent` on. */
-    struct buffer forwarded;     /* Whole bundles of other members, for the next entry. */
+    uint64_t pending_first;  /* The oldest that may have no outcome. */
+    uint64_t sequence;       /* Of the next command; the first is 1. */
+    uint64_t unsent;         /* The first that was neither proposed nor forwarded. */
+    struct buffer forming;   /* Commands from `unsent` on. */
+    struct buffer forwarded; /* Whole bundles of other members, for the next entry. */
     uint32_t forming_count;
     uint32_t forwarded_count;
     uint64_t submitted;
     uint64_t failed;
-    struct value *ready;         /* A value that the core was too busy for, ... */
-    uint32_t ready_has_others;   /* ... with commands of other members in it. */
-    synod_slot proposed;         /* The last slot proposed in this lead. */
+    struct value *ready;       /* A value that the core was too busy for, ... */
+    uint32_t ready_has_others; /* ... with commands of other members in it. */
+    synod_slot proposed;       /* The last slot proposed in this lead. */
 
     /* Reads. */
-    struct list reads;           /* struct read_batch, oldest first. */
-    struct read_batch *reading;  /* The one that new reads join; the last of the list. */
+    struct list reads;          /* struct read_batch, oldest first. */
+    struct read_batch *reading; /* The one that new reads join; the last of the list. */
     uint64_t read_id;
 
     /* Snapshots. */
     struct snapshot_job *snapshot_job;
     struct receiving *receiving;
-    uint32_t work_count;         /* Jobs on workers: freeing waits for them. */
+    uint32_t work_count; /* Jobs on workers: freeing waits for them. */
     uint64_t flush_began_us;
     uint64_t flush_count;
     uint64_t flush_us_total;
@@ -256,8 +256,7 @@ void reading_fail_all(struct replica *r, int error);
 /* -- catchup.c -- */
 void catchup_serve(struct replica *r, const struct synod_serve *serve);
 void catchup_tick(struct replica *r);
-const char *catchup_on_frame(struct replica *r, uint32_t member, uint16_t type,
-                             struct bytes body);
+const char *catchup_on_frame(struct replica *r, uint32_t member, uint16_t type, struct bytes body);
 void catchup_forget(struct replica *r, uint32_t member);
 void catchup_stop(struct replica *r);
 

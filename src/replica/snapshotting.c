@@ -60,11 +60,11 @@ static void snapshot_was_written(struct os_work *work)
                   (struct log_field[]){log_text("error", job->report.text), {0}});
     } else if (job->slot > r->snapshot) {
         r->snapshot = job->slot;
-        log_write(LOG_INFO, "wrote a snapshot",
-                  (struct log_field[]){
-                      log_u64("slot", job->slot),
-                      log_u64("took_ms", (os_now_us(r->os) - job->began_us) / 1000),
-                      {0}});
+        log_write(
+            LOG_INFO, "wrote a snapshot",
+            (struct log_field[]){log_u64("slot", job->slot),
+                                 log_u64("took_ms", (os_now_us(r->os) - job->began_us) / 1000),
+                                 {0}});
         (void)snapshot_remove_below(r->os, r->options.data_dir, job->slot, &job->report);
         if (r->phase == PHASE_RUNNING) {
             snapshotting_trim(r);

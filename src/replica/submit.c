@@ -247,10 +247,10 @@ static void propose(struct replica *r)
                                           .checksum = value->checksum,
                                           .size = value->size,
                                           .handle = value_handle(value)};
-        const int outcome = drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_PROPOSE,
-                                                                .entry = &entry,
-                                                                .wants_notice =
-                                                                    r->ready_has_others});
+        const int outcome =
+            drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_PROPOSE,
+                                                .entry = &entry,
+                                                .wants_notice = r->ready_has_others});
         if (outcome != 0) {
             return; /* Busy with what an earlier leader left: when that is done. */
         }
@@ -269,7 +269,8 @@ static void forward(struct replica *r, uint32_t leader)
         encode_own(r, size, count, head);
         const struct bytes parts[2] = {bytes_of(head, sizeof head),
                                        bytes_of(buffer_bytes(&r->forming).data, size)};
-        if (peers_send(r->peers, r->members[leader].peer, FRAME_FORWARD, 0, parts, 2) != 0) {
+        if (peers_send(r->peers, r->members[leader].peer,
+                       (struct peer_frame){.type = FRAME_FORWARD}, parts, 2) != 0) {
             return; /* Not connected, or too much is waiting: it was not sent. */
         }
         sent_own(r, size, count);
@@ -304,8 +305,8 @@ const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes b
     struct wire_bundle bundle;
     struct bytes rest = body;
 
-    if (!wire_bundles_are_valid(body) || wire_next_bundle(&rest, &bundle) != 1 ||
-        rest.size != 0 || bundle.origin != from->id) {
+    if (!wire_bundles_are_valid(body) || wire_next_bundle(&rest, &bundle) != 1 || rest.size != 0 ||
+        bundle.origin != from->id) {
         return "a forwarded bundle that is not one of its own";
     }
     if (bundle.incarnation == from->forward_life && bundle.sequence < from->forward_next) {
@@ -333,8 +334,7 @@ static void apply_bundle(struct replica *r, synod_slot slot, const struct wire_b
 
     for (uint64_t sequence = bundle->sequence; wire_next_command(&rest, &kind, &data) == 1;
          sequence++) {
-        const int is_pending = is_ours && sequence >= r->pending_first &&
-                               sequence < r->sequence &&
+        const int is_pending = is_ours && sequence >= r->pending_first && sequence < r->sequence &&
                                pending_at(r, sequence)->callback != NULL;
         const struct synod_command command = {.slot = slot,
                                               .term = r->term,

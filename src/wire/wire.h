@@ -54,7 +54,10 @@ const char *wire_decode(struct bytes body, const struct wire_arrays *arrays,
  *    32  u32 count        commands
  *    36  u32 size         bytes of the commands, a multiple of 8
  *    40      commands, each: u32 size, u32 kind, the bytes, zeroes up to a multiple of 8 */
-enum { WIRE_BUNDLE_SIZE = 40, WIRE_COMMAND_SIZE = 8 };
+enum {
+    WIRE_BUNDLE_SIZE = 40,
+    WIRE_COMMAND_SIZE = 8
+};
 
 struct wire_bundle {
     synod_member_id origin;

@@ -1,3 +1,4 @@
+/* buffer_test.c -- what base/buffer promises, claim by claim. */
 #include "base/buffer.h"
 
 #include "test.h"

@@ -1,3 +1,4 @@
+/* bytes_test.c -- what base/bytes promises, claim by claim. */
 #include "base/bytes.h"
 
 #include "test.h"

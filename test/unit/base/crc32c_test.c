@@ -1,3 +1,4 @@
+/* crc32c_test.c -- what base/crc32c promises, claim by claim. */
 #include "base/crc32c.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* error_test.c -- what base/error promises, claim by claim. */
 #include "synod/error.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* list_test.c -- what base/list promises, claim by claim. */
 #include "base/list.h"
 
 #include "test.h"

@@ -1,3 +1,4 @@
+/* log_test.c -- what base/log promises, claim by claim. */
 #include "base/log.h"
 
 #include <pthread.h>

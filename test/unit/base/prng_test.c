@@ -1,3 +1,4 @@
+/* prng_test.c -- what base/prng promises, claim by claim. */
 #include "base/prng.h"
 
 #include "test.h"

@@ -87,7 +87,8 @@ static void send_next(struct world *world, size_t number)
     uint8_t body[4096];
     const struct bytes part = bytes_of(body, number);
     memset(body, (int)number, number);
-    assert_int_equal(peers_send(world->a, 0, PEER_FRAME_TYPE_MIN, 0, &part, 1), 0);
+    assert_int_equal(
+        peers_send(world->a, 0, (struct peer_frame){.type = PEER_FRAME_TYPE_MIN}, &part, 1), 0);
 }
 
 TEST(peers, write_once_for_all_frames_of_a_turn)
@@ -116,9 +117,11 @@ TEST(peers, write_a_big_body_at_once_behind_what_waits)
     const struct bytes parts[] = {bytes_of(body, 10), bytes_of(body, sizeof body - 10)};
     open_world(&world, 0);
     const size_t writes = world.pair->writes;
-    assert_int_equal(peers_send(world.a, 0, PEER_FRAME_TYPE_MIN, 0, NULL, 0), 0);
+    assert_int_equal(
+        peers_send(world.a, 0, (struct peer_frame){.type = PEER_FRAME_TYPE_MIN}, NULL, 0), 0);
     assert_int_equal(world.pair->writes, writes);
-    assert_int_equal(peers_send(world.a, 0, PEER_FRAME_TYPE_MIN, 0, parts, 2), 0);
+    assert_int_equal(
+        peers_send(world.a, 0, (struct peer_frame){.type = PEER_FRAME_TYPE_MIN}, parts, 2), 0);
     assert_int_equal(world.pair->writes, writes + 1);
     peers_flush(world.a);
     assert_int_equal(world.pair->writes, writes + 1);

@@ -1,3 +1,4 @@
+/* frame_test.c -- what peer/frame promises, claim by claim. */
 #include "peer/frame.h"
 
 #include <string.h>

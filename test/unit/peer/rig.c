@@ -95,8 +95,9 @@ int rig_send(struct member *member, uint32_t peer, uint32_t size)
     const struct bytes parts[] = {bytes_of(body, third), bytes_of(NULL, 0),
                                   bytes_of(body + third, third),
                                   bytes_of(body + 2 * third, size - 2 * third)};
-    const int error = peers_send(member->peers, peer, (uint16_t)(PEER_FRAME_TYPE_MIN + size % 3),
-                                 size % 5, parts, 4);
+    const struct peer_frame frame = {.type = (uint16_t)(PEER_FRAME_TYPE_MIN + size % 3),
+                                     .group = size % 5};
+    const int error = peers_send(member->peers, peer, frame, parts, 4);
     free(body);
     return error;
 }
