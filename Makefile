@@ -132,6 +132,8 @@ $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
 # The scenarios are no cmocka program: they have a main of their own.
 $(eval $(call program,$(BUILD)/test/scenario,\
 	$(filter-out %/lib/test.o,$(call test_objects,test/scenario)),-lcmocka))
+$(eval $(call program,$(BUILD)/test/chaos,$(call object,$(wildcard test/chaos/*.c)) \
+	$(BUILD)/server.a $(BUILD)/sim.a $(CORE)))
 
 # In libsynod only what include/synod declares can be seen: its objects are joined into one, in
 # which every other name is made local. So our short internal names can clash with nobody's.
@@ -172,8 +174,8 @@ demo: $(BUILD)/synod
 	@$(BUILD)/synod demo
 
 KILLS ?= 200
-chaos: $(PROGRAMS)
-	@tools/chaos $(BUILD) --kills $(KILLS)
+chaos: $(BUILD)/synod $(BUILD)/test/chaos
+	@$(BUILD)/test/chaos --binary $(BUILD)/synod --kills $(KILLS)
 
 clients: $(PROGRAMS) | $(SETUP_PEERS)
 	@tools/clients $(BUILD)

@@ -12,7 +12,6 @@
 _Noreturn void assert_failed(const char *expression, const char *file, int line);
 
 #undef assert
-#define assert(expression)                                                                         \
-    ((expression) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
+#define assert(expression) ((expression) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
 
 #endif /* BASE_ASSERT_H */
