@@ -99,7 +99,7 @@ enum synod_event_type {
 
 struct synod_event {
     enum synod_event_type type;
-    uint64_t now_ms;                     /* Monotonic; never less than the event before. */
+    uint64_t now_ms;                     /* Monotonic; above 0; never less than before. */
     const struct synod_record *record;   /* RESTORE; `lsn` does not matter. */
     const struct synod_message *message; /* MESSAGE; filtered: see synod_message_is_valid(). */
     const struct synod_entry *entry;     /* PROPOSE: kind, size, checksum and handle count. */

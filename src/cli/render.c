@@ -15,7 +15,9 @@
 
 static void print_bytes(ProtobufCBinaryData bytes)
 {
-    fwrite(bytes.data, 1, bytes.len, stdout);
+    if (bytes.len > 0) {
+        fwrite(bytes.data, 1, bytes.len, stdout);
+    }
 }
 
 static void print_base64(ProtobufCBinaryData bytes)

@@ -305,7 +305,8 @@ static int verify(struct look *look)
                look->dir, look->result.count, look->result.flush_count, look->first_lsn,
                look->last_lsn, snapshots, look->warning_count);
     } else {
-        printf("%s: damaged: %s\n", look->dir, synod_strerror(error));
+        printf("%s: %s: %s\n", look->dir, error == SYNOD_ERR_ACCESS ? "cannot be read" : "damaged",
+               synod_strerror(error));
     }
     scan_result_deinit(&look->result);
     return error == 0 ? CLI_DONE : CLI_FAILED;

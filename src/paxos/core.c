@@ -497,7 +497,7 @@ int synod_core_step(struct synod_core *c, const struct synod_event *event,
     const struct synod_ballot leader = c->election.leader;
     const struct synod_ballot promised = c->acceptor.promised;
     const synod_slot chosen = c->learner.chosen;
-    assert(event->now_ms >= c->now_ms);
+    assert(event->now_ms > 0 && event->now_ms >= c->now_ms);
 
     c->now_ms = event->now_ms;
     outbox_reset(out, c->lsn);

@@ -396,17 +396,19 @@ static synod_slot end_of_proposals(const struct synod_core *c)
     return c->proposer.next < end ? c->proposer.next : end;
 }
 
-/* Send `position` again what it has not accepted, if it is time; everything if `is_now`. */
-static void resend(struct synod_core *c, uint32_t position, int is_now, struct outbox *out)
+/* Send `position` again what it has not accepted, if it is time; everything if `is_now`. Returns
+ * the slot up to which that was done: one message may not hold it all. */
+static synod_slot resend(struct synod_core *c, uint32_t position, int is_now, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
     const synod_slot end = end_of_proposals(c);
     struct synod_entry *entries = outbox_entries(out, c->options.entries_max);
+    synod_slot slot = c->learner.chosen + 1;
     uint32_t count = 0;
     uint64_t bytes = 0;
 
-    for (synod_slot slot = c->learner.chosen + 1; slot < end; slot++) {
-        struct proposal *proposal = proposal_at(p, slot);
+    for (; slot < end; slot++) {
+        const struct proposal *proposal = proposal_at(p, slot);
         if (proposal == NULL || proposal->state != PROPOSAL_SENT ||
             (proposal->acks & 1u << position) != 0) {
             continue;
@@ -425,19 +427,19 @@ static void resend(struct synod_core *c, uint32_t position, int is_now, struct o
     if (count > 0) {
         send_accept(c, position, entries, count, out);
     }
+    return slot - 1;
 }
 
 static void resend_to_all(struct synod_core *c, struct outbox *out)
 {
-    struct proposer *p = &c->proposer;
+    synod_slot done = SYNOD_SLOT_ALL;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self) {
-            resend(c, i, 0, out);
-        }
+        const synod_slot slot = i == c->self ? done : resend(c, i, 0, out);
+        done = slot < done ? slot : done;
     }
     const synod_slot end = end_of_proposals(c);
-    for (synod_slot slot = c->learner.chosen + 1; slot < end; slot++) {
-        struct proposal *proposal = proposal_at(p, slot);
+    for (synod_slot slot = c->learner.chosen + 1; slot < end && slot <= done; slot++) {
+        struct proposal *proposal = proposal_at(&c->proposer, slot);
         if (proposal != NULL && proposal->state == PROPOSAL_SENT &&
             c->now_ms - proposal->sent_ms >= c->options.retry_ms) {
             proposal->sent_ms = c->now_ms;
@@ -506,7 +508,7 @@ void proposer_on_connected(struct synod_core *c, synod_member_id member, struct 
         return;
     }
     if (c->proposer.state == PROPOSER_LEADING) {
-        resend(c, (uint32_t)position, 1, out);
+        (void)resend(c, (uint32_t)position, 1, out);
     } else if (c->proposer.state == PROPOSER_PREPARING &&
                c->proposer.covered[position] != SYNOD_SLOT_ALL) {
         send_prepare(c, (uint32_t)position, c->acceptor.promised_lsn, out);

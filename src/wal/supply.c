@@ -26,8 +26,8 @@
 #include "synod/error.h"
 
 enum {
-    FILL_BYTES = 1 << 20
-}; /* Zeroes written at a time; other writes get in between. */
+    FILL_BYTES = 256 << 10 /* Zeroes written at a time: a flush waits behind one at most. */
+};
 
 static const char SPARE_PREFIX[] = "spare-";
 

@@ -15,8 +15,8 @@
 #include "wal/segment.h"
 
 enum {
-    SUPPLY_SPARES = 2
-}; /* Trimmed segments kept for use again; the rest is removed. */
+    SUPPLY_SPARES = 2 /* Trimmed segments kept for use again; the rest is removed. */
+};
 
 /* What a job is to do, and what came of it. The loop does not look at it while it runs. */
 struct supply_job {

@@ -8,8 +8,8 @@
 #include "synod/error.h"
 
 enum {
-    READ_BYTES = 1 << 20
-}; /* At least this much at a time: recovery is one long read. */
+    READ_BYTES = 1 << 20 /* At least this much at a time: recovery is one long read. */
+};
 
 static void close_file(struct window *window)
 {

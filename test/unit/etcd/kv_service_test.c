@@ -294,6 +294,20 @@ TEST(txn, of_ranges_waits_for_the_state_and_needs_no_place_in_the_log)
     front_free(front);
 }
 
+/* Its compares must see what was acknowledged before. */
+TEST(txn, of_nothing_waits_for_the_state)
+{
+    struct front *front = front_new();
+    struct outcome outcome;
+    send_txn(front, NULL, 0, &outcome);
+    assert_int_equal(outcome.count, 0);
+    assert_non_null(front->replica.asked[0].on_read);
+    front_answer(front, 0);
+    assert_int_equal(outcome.code, GRPC_OK);
+    outcome_deinit(&outcome);
+    front_free(front);
+}
+
 TEST(txn, that_writes_goes_through_the_log)
 {
     struct front *front = front_new();

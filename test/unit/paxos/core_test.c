@@ -25,6 +25,7 @@ static void assert_refused(struct synod_options *options)
 {
     assert_false(synod_options_are_valid(options));
     *options = good_options();
+    assert_true(synod_options_are_valid(options));
 }
 
 TEST(core, refuses_options_that_make_no_sense)
@@ -89,6 +90,7 @@ static void make_sample(struct sample *s, enum synod_message_type type)
     const int is_to_proposer = type == SYNOD_MESSAGE_PROMISE || type == SYNOD_MESSAGE_ACCEPTED ||
                                type == SYNOD_MESSAGE_REFUSED || type == SYNOD_MESSAGE_ANSWER;
     *s = (struct sample){
+        .type = type,
         .entries = {rig_entry(1, 7), rig_noop(2), rig_entry(4, 8)},
         .votes = {{rig_ballot(1, B), rig_entry(1, 7), 0}, {rig_ballot(0, 0), rig_entry(3, 8), 1}}};
     s->message = (struct synod_message){.type = type,
@@ -128,6 +130,7 @@ static void assert_filtered(struct sample *s)
 {
     assert_false(is_valid(s));
     make_sample(s, s->type);
+    assert_true(is_valid(s));
 }
 
 TEST(core, filters_messages_from_and_about_nobody)
