@@ -131,7 +131,8 @@ int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
     r->applied = slot;
     r->applied_bytes = 0;
     log_trim(&r->log, slot);
-    const struct synod_event event = {.type = SYNOD_EVENT_SNAPSHOT, .slot = slot};
+    const struct synod_event event = {
+        .type = SYNOD_EVENT_SNAPSHOT, .now_ms = replica_now_ms(r), .slot = slot};
     if (r->phase == PHASE_RUNNING) {
         (void)drive_step(r, &event);
     } else {
