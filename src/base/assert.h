@@ -14,4 +14,7 @@ _Noreturn void assert_failed(const char *expression, const char *file, int line)
 #undef assert
 #define assert(expression) ((expression) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
 
+/* Where the program never comes; `reason` says why, as a literal. */
+#define assert_unreachable(reason) assert_failed(reason, __FILE__, __LINE__)
+
 #endif /* BASE_ASSERT_H */

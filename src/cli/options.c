@@ -89,7 +89,7 @@ static enum options_outcome set(const struct options *options, const struct opti
                    ? OPTIONS_READ
                    : say_wrong(options, "not a time like 5s or 300ms: ", value);
     }
-    assert(0);
+    assert_unreachable("an option has a kind");
 }
 
 /* -- The line ------------------------------------------------------------------------- */

@@ -142,7 +142,7 @@ void exchange_disconnect(struct exchange *exchange)
         break;
     case EXCHANGE_NEW:
     default:
-        assert(0); /* No handler has an exchange before its kind is known. */
+        assert_unreachable("no handler has an exchange before its kind is known");
     }
 }
 

@@ -311,6 +311,6 @@ void http2_end_request(struct exchange *exchange)
         return;
     case EXCHANGE_NEW:
     default:
-        assert(0); /* A head that is complete has a kind or was refused. */
+        assert_unreachable("a head that is complete has a kind or was refused");
     }
 }

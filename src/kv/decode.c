@@ -580,7 +580,7 @@ int decode_txn(struct bytes message, int32_t ops_max, struct arena *arena,
     for (decoder.txn = *request; decoder.txn != NULL; decoder.txn = decoder.txn->next) {
         const int error = scan(decoder.txn->encoded, &decoder, take_txn_field);
         if (error != 0) {
-            assert(decoder.error == 0 || decoder.error >= KV_ERR_NO_MEMORY);
+            assert(decoder.error <= 0);
             return decoder.error != 0 ? decoder.error : error;
         }
     }

@@ -12,12 +12,16 @@
 
 static struct acceptor_vote *ring_at(const struct acceptor *a, synod_slot slot)
 {
+    assert(a->window > 0 && (a->window & (a->window - 1)) == 0);
+    assert(a->ring_offset >= sizeof *a);
     struct acceptor_vote *ring = (void *)((char *)(uintptr_t)a + a->ring_offset);
     return &ring[slot & (a->window - 1)];
 }
 
 void acceptor_init(struct acceptor *a, const struct synod_options *options, uint32_t ring_offset)
 {
+    assert(options->entries_max > 0);
+    assert(((uintptr_t)a + ring_offset) % _Alignof(struct acceptor_vote) == 0);
     *a = (struct acceptor){
         .window = options->window,
         .ring_offset = ring_offset,
@@ -29,6 +33,7 @@ void acceptor_init(struct acceptor *a, const struct synod_options *options, uint
 
 const struct acceptor_vote *acceptor_at(const struct acceptor *a, synod_slot slot)
 {
+    assert(slot > 0); /* Every empty place would answer to 0. */
     const struct acceptor_vote *vote = ring_at(a, slot);
     return vote->entry.slot == slot ? vote : NULL;
 }
@@ -43,22 +48,28 @@ static void check_vote(const struct acceptor *a, const struct acceptor_vote *vot
     assert(!synod_ballot_is_none(vote->ballot));
     assert(synod_ballot_compare(vote->ballot, a->promised) <= 0);
     assert(vote->entry.slot <= a->last);
+    assert(vote->entry.kind == SYNOD_ENTRY_NOOP || vote->entry.kind == SYNOD_ENTRY_VALUE);
+    assert(vote == ring_at(a, vote->entry.slot));
 }
 
 synod_lsn acceptor_promise(struct acceptor *a, struct synod_ballot ballot, struct outbox *out)
 {
     const int order = synod_ballot_compare(ballot, a->promised);
+    assert(!synod_ballot_is_none(ballot));
     assert(order >= 0);
     if (order > 0) {
         a->promised = ballot;
         a->promised_lsn = outbox_record(
             out, &(struct synod_record){.type = SYNOD_RECORD_PROMISE, .ballot = ballot});
     }
+    assert(synod_ballot_compare(a->promised, ballot) == 0);
+    assert(a->promised_lsn <= out->lsn); /* Whoever waits for it waits for what is written. */
     return a->promised_lsn;
 }
 
 static void refuse(const struct acceptor *a, const struct synod_message *m, struct outbox *out)
 {
+    assert(synod_ballot_compare(m->ballot, a->promised) < 0);
     /* Name our promise, so that the sender can go straight past it. A refusal commits us to
      * nothing, so it need not wait for the disk. */
     struct synod_message *refused = outbox_message(out, SYNOD_MESSAGE_REFUSED, m->from);
@@ -72,6 +83,8 @@ static void show_votes(const struct acceptor *a, const struct learner *l,
                        const struct synod_message *m, struct synod_message *promise,
                        struct outbox *out)
 {
+    assert(m->slot > 0);
+    assert(synod_ballot_compare(promise->ballot, a->promised) == 0);
     const synod_slot last = a->last > l->last ? a->last : l->last;
     synod_slot slot = m->slot > l->chosen ? m->slot : l->chosen + 1;
     struct synod_vote *votes = outbox_votes(out, a->entries_max);
@@ -88,10 +101,12 @@ static void show_votes(const struct acceptor *a, const struct learner *l,
         if (count == a->entries_max || (count > 0 && bytes + entry->size > a->bytes_max)) {
             break;
         }
+        assert(entry->slot == slot);
         bytes += entry->size;
         votes[count].entry = *entry;
         votes[count].is_chosen = chosen != NULL;
         if (vote != NULL) {
+            check_vote(a, vote);
             votes[count].ballot = vote->ballot;
             if (vote->lsn > promise->after_lsn) {
                 promise->after_lsn = vote->lsn;
@@ -102,6 +117,9 @@ static void show_votes(const struct acceptor *a, const struct learner *l,
     promise->votes = votes;
     promise->vote_count = count;
     promise->until = slot <= last ? slot : SYNOD_SLOT_ALL;
+    assert(promise->until > m->slot); /* The next question is about less: it comes to an end. */
+    assert(count == 0 || votes[count - 1].entry.slot < promise->until);
+    assert(promise->after_lsn <= out->lsn);
     outbox_return_votes(out, a->entries_max - count);
 }
 
@@ -116,6 +134,7 @@ void acceptor_on_prepare(struct acceptor *a, const struct learner *l, const stru
 {
     assert(m->type == SYNOD_MESSAGE_PREPARE);
     assert(!synod_ballot_is_none(m->ballot) && m->slot > 0);
+    assert(m->ballot.member == m->from);
 
     if (synod_ballot_compare(m->ballot, a->promised) < 0) {
         refuse(a, m, out);
@@ -128,28 +147,38 @@ void acceptor_on_prepare(struct acceptor *a, const struct learner *l, const stru
     promise->chosen = l->chosen;
     promise->after_lsn = MUTANT(1) ? 0 : lsn;
     show_votes(a, l, m, promise, out);
+    assert(promise->until > promise->chosen);
+    assert(promise->vote_count <= a->entries_max);
 }
 
 void acceptor_record_chosen(struct acceptor *a, const struct learner *l, struct outbox *out)
 {
+    assert(a->recorded <= l->chosen);
     if (a->recorded < l->chosen) {
         a->recorded = l->chosen;
         (void)outbox_record(
             out, &(struct synod_record){.type = SYNOD_RECORD_CHOSEN, .chosen = l->chosen});
     }
+    assert(a->last <= a->recorded + a->window);
 }
 
-/* Vote for one entry. Returns the vote, or NULL if it is none to answer for. */
+/* Vote for one entry, within the window of the prefix as it is recorded. Returns the vote, or NULL
+ * if it is none to answer for. */
 static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct synod_message *m,
                                              const struct synod_entry *entry, struct outbox *out)
 {
     struct acceptor_vote *vote = ring_at(a, entry->slot);
     check_vote(a, vote);
+    assert(synod_ballot_compare(m->ballot, a->promised) == 0);
+    assert(entry->slot > a->recorded && entry->slot <= a->recorded + a->window);
+    /* No vote beyond the prefix makes way for one of another slot. */
+    assert(vote->entry.slot <= a->recorded || vote->entry.slot == entry->slot);
     if (vote->entry.slot == entry->slot && synod_ballot_compare(vote->ballot, m->ballot) == 0) {
         /* A repeat. One ballot proposes one value per slot; were this another, both could be
          * chosen. Better to give no answer than two. */
         return synod_entry_equal(&vote->entry, entry) ? vote : NULL;
     }
+    assert(vote->entry.slot < entry->slot || synod_ballot_compare(vote->ballot, m->ballot) < 0);
     vote->ballot = m->ballot;
     vote->entry = *entry;
     vote->lsn = outbox_record(
@@ -158,6 +187,7 @@ static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct sy
     if (entry->slot > a->last) {
         a->last = entry->slot;
     }
+    assert(vote->lsn > a->promised_lsn);
     return vote;
 }
 
@@ -175,7 +205,8 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
 {
     assert(m->type == SYNOD_MESSAGE_ACCEPT);
     assert(!synod_ballot_is_none(m->ballot));
-    assert(m->entry_count <= a->entries_max);
+    assert(m->ballot.member == m->from);
+    assert(m->entry_count > 0 && m->entry_count <= a->entries_max);
 
     if (synod_ballot_compare(m->ballot, a->promised) < 0) {
         refuse(a, m, out);
@@ -191,6 +222,7 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
     uint32_t is_behind = 0;
     for (uint32_t i = 0; i < m->entry_count; i++) {
         const struct synod_entry *entry = &m->entries[i];
+        assert(entry->slot > 0);
         if (entry->slot <= l->chosen) {
             is_behind = 1;
         } else if (learner_at(l, entry->slot) != NULL) {
@@ -203,6 +235,8 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
             }
         }
     }
+    assert(accepted_count + known_count <= m->entry_count);
+    assert(lsn <= out->lsn);
     if (accepted_count > 0) {
         struct synod_message *reply = outbox_message(out, SYNOD_MESSAGE_ACCEPTED, m->from);
         reply->ballot = m->ballot;
@@ -223,6 +257,7 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
 int acceptor_restore(struct acceptor *a, const struct learner *l, const struct synod_record *record)
 {
     assert(record->type == SYNOD_RECORD_PROMISE || record->type == SYNOD_RECORD_VOTE);
+    assert(a->promised_lsn == 0 && a->recorded <= l->chosen);
     if (synod_ballot_is_none(record->ballot)) {
         return SYNOD_ERR_CORRUPT;
     }
@@ -246,6 +281,7 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
     if (slot > a->last) {
         a->last = slot;
     }
+    check_vote(a, vote);
     return 0;
 }
 
@@ -253,6 +289,9 @@ void acceptor_check(const struct acceptor *a, const struct learner *l)
 {
     assert(a->window == l->window);
     assert(a->recorded <= l->chosen);
+    assert(a->last <= l->chosen + a->window);
+    assert(a->last == 0 || !synod_ballot_is_none(a->promised));
+    assert(!synod_ballot_is_none(a->promised) || a->promised_lsn == 0);
     for (synod_slot slot = l->chosen + 1; slot <= l->chosen + a->window; slot++) {
         const struct acceptor_vote *vote = ring_at(a, slot);
         check_vote(a, vote);

@@ -8,11 +8,9 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "paxos/core_internal.h"
+#include "paxos/filter.h"
 #include "paxos/quorum.h"
 #include "synod/error.h"
-
-/* No honest proposer comes near it; a broken one must not make our own rounds overflow. */
-#define ROUND_MAX (UINT64_MAX / 4)
 
 /* -- Options and memory ------------------------------------------------------------------- */
 
@@ -59,6 +57,7 @@ struct layout {
 static size_t place(size_t *total, size_t size)
 {
     const size_t at = *total;
+    assert(size > 0 && size <= SIZE_MAX - 15u - at);
     *total += (size + 15u) & ~(size_t)15u;
     return at;
 }
@@ -84,10 +83,13 @@ struct synod_core *synod_core_init(void *memory, const struct synod_options *opt
     assert(synod_options_are_valid(options));
     const struct layout layout = plan(options);
     struct synod_core *c = memory;
+    assert((uintptr_t)memory % _Alignof(struct synod_core) == 0);
+    assert(layout.total <= UINT32_MAX); /* What is found by offsets is within their reach. */
 
     memset(memory, 0, layout.total);
     c->options = *options;
     c->self = (uint32_t)quorum_position(&options->members, options->self);
+    assert(c->self < options->members.count);
     acceptor_init(&c->acceptor, options,
                   (uint32_t)(layout.votes - offsetof(struct synod_core, acceptor)));
     learner_init(&c->learner, options->window,
@@ -100,105 +102,13 @@ struct synod_core *synod_core_init(void *memory, const struct synod_options *opt
     return c;
 }
 
-/* -- What messages may look like ---------------------------------------------------------- */
-
-static int entry_is_valid(const struct synod_entry *entry)
-{
-    if (entry->slot == 0 || entry->slot == SYNOD_SLOT_ALL || entry->view == 0) {
-        return 0;
-    }
-    if (entry->kind == SYNOD_ENTRY_NOOP) {
-        return entry->size == 0 && entry->checksum == 0;
-    }
-    return entry->kind == SYNOD_ENTRY_VALUE;
-}
-
-static int ballot_is_valid(struct synod_ballot ballot, const struct synod_options *options)
-{
-    return ballot.round >= 1 && ballot.round <= ROUND_MAX &&
-           quorum_position(&options->members, ballot.member) >= 0;
-}
-
-static int entries_are_valid(const struct synod_message *m, const struct synod_options *options)
-{
-    if (m->entry_count > options->entries_max) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < m->entry_count; i++) {
-        if (!entry_is_valid(&m->entries[i]) ||
-            (i > 0 && m->entries[i].slot <= m->entries[i - 1].slot)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int votes_are_valid(const struct synod_message *m, const struct synod_options *options)
-{
-    if (m->vote_count > options->entries_max || m->slot == 0 || m->until <= m->slot) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < m->vote_count; i++) {
-        const struct synod_vote *vote = &m->votes[i];
-        if (!entry_is_valid(&vote->entry) || vote->entry.slot < m->slot ||
-            vote->entry.slot >= m->until ||
-            (i > 0 && vote->entry.slot <= m->votes[i - 1].entry.slot)) {
-            return 0;
-        }
-        if (!vote->is_chosen && !ballot_is_valid(vote->ballot, options)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-int synod_message_is_valid(const struct synod_message *m, const struct synod_options *options)
-{
-    const int has_ballot = ballot_is_valid(m->ballot, options);
-    const int is_proposers = has_ballot && m->ballot.member == m->from;
-    if (quorum_position(&options->members, m->from) < 0 || m->to != options->self ||
-        m->chosen == SYNOD_SLOT_ALL ||
-        (m->promised.round != 0 && !ballot_is_valid(m->promised, options)) ||
-        (m->status.leader.round != 0 && !ballot_is_valid(m->status.leader, options))) {
-        return 0;
-    }
-    switch (m->type) {
-    case SYNOD_MESSAGE_PREPARE:
-        return is_proposers && m->slot > 0;
-    case SYNOD_MESSAGE_PROMISE:
-        return has_ballot && m->ballot.member == options->self && votes_are_valid(m, options);
-    case SYNOD_MESSAGE_ACCEPT:
-        return is_proposers && m->entry_count > 0 && entries_are_valid(m, options);
-    case SYNOD_MESSAGE_ACCEPTED:
-        return has_ballot && m->ballot.member == options->self && entries_are_valid(m, options);
-    case SYNOD_MESSAGE_REFUSED:
-        return has_ballot && m->promised.round != 0;
-    case SYNOD_MESSAGE_NOTICE:
-    case SYNOD_MESSAGE_READ_INDEX:
-        return is_proposers;
-    case SYNOD_MESSAGE_LEARN:
-        return entries_are_valid(m, options);
-    case SYNOD_MESSAGE_FETCH:
-        return m->slot > 0;
-    case SYNOD_MESSAGE_ASK:
-        return m->ballot.round == 0 || is_proposers;
-    case SYNOD_MESSAGE_ANSWER:
-        return m->ballot.round == 0 || has_ballot;
-    case SYNOD_MESSAGE_CHOSEN:
-    case SYNOD_MESSAGE_READ:
-        return 1;
-    case SYNOD_MESSAGE_TYPE_END:
-        break;
-    }
-    return 0;
-}
-
 /* -- Messages ----------------------------------------------------------------------------- */
 
 /* A notice (see proposer_on_learned): where our own vote is of the leader's ballot, it was for
  * what was chosen. It is as true of a ballot that was passed since. */
 static void on_notice(struct synod_core *c, const struct synod_message *m)
 {
+    assert(!synod_ballot_is_none(m->ballot) && m->ballot.member == m->from);
     const synod_slot reach = c->learner.chosen + c->options.window;
     const synod_slot last = m->chosen < reach ? m->chosen : reach;
     for (synod_slot slot = c->learner.chosen + 1; slot <= last; slot++) {
@@ -214,6 +124,7 @@ static void deliver(struct synod_core *c, struct outbox *out)
     const synod_slot before = c->learner.chosen;
     learner_deliver(&c->learner, c->now_ms, out);
     proposer_on_delivered(c, before);
+    assert(c->acceptor.recorded <= c->learner.chosen);
 }
 
 /* Somebody tells us that an entry is chosen. It is recorded as chosen, not as a vote: no ballot
@@ -227,6 +138,8 @@ void core_learn(struct synod_core *c, const struct synod_entry *entry, struct ou
     }
     if (vote == NULL || !synod_entry_equal(&vote->entry, entry)) {
         acceptor_record_chosen(&c->acceptor, &c->learner, out);
+        assert(entry->slot > c->acceptor.recorded);
+        assert(entry->slot <= c->acceptor.recorded + c->options.window);
         (void)outbox_record(out,
                             &(struct synod_record){.type = SYNOD_RECORD_LEARNED, .entry = *entry});
     }
@@ -260,6 +173,7 @@ static void after_promise(struct synod_core *c)
         proposer_step_down(c, SYNOD_WHY_PROMISED);
     }
     election_on_promised(c);
+    assert(c->acceptor.promised.round <= c->round);
 }
 
 static void on_accept(struct synod_core *c, const struct synod_message *m, struct outbox *out)
@@ -313,7 +227,7 @@ static void dispatch(struct synod_core *c, const struct synod_message *m, struct
     case SYNOD_MESSAGE_CHOSEN:
         break; /* What they say about the prefix was all. */
     case SYNOD_MESSAGE_TYPE_END:
-        assert(0 && "a filtered message has a type");
+        assert_unreachable("a filtered message has a type");
     }
 }
 
@@ -322,6 +236,7 @@ static void dispatch(struct synod_core *c, const struct synod_message *m, struct
 static void note_claim(struct synod_core *c, const struct synod_message *m)
 {
     const uint32_t position = (uint32_t)quorum_position(&c->options.members, m->from);
+    assert(position < c->options.members.count);
     if (m->chosen > c->learner.chosen && position != c->self &&
         (election_heard(c) & 1u << position) != 0) {
         learner_claim(&c->learner, m->from, m->chosen, c->now_ms);
@@ -330,6 +245,7 @@ static void note_claim(struct synod_core *c, const struct synod_message *m)
 
 static void on_message(struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
+    assert(c->is_started); /* Who answers before all is restored forgets its promises. */
     assert(synod_message_is_valid(m, &c->options));
     if (m->view != c->options.view) {
         return; /* Ballots live in a view: what belongs to another is never compared. */
@@ -364,13 +280,19 @@ static int restore_chosen(struct synod_core *c, synod_slot chosen, struct outbox
         (void)learner_learn(&c->learner, &vote->entry);
     }
     learner_deliver(&c->learner, c->now_ms, out);
+    assert(c->learner.chosen >= chosen);
     c->acceptor.recorded = c->learner.chosen;
     return 0;
 }
 
 static int on_restore(struct synod_core *c, const struct synod_record *record, struct outbox *out)
 {
+    const int has_entry = record->type == SYNOD_RECORD_VOTE || record->type == SYNOD_RECORD_LEARNED;
     assert(!c->is_started);
+    assert(c->lsn == 0); /* All that this life writes comes after what the others wrote. */
+    if (has_entry && !filter_entry_is_valid(&record->entry)) {
+        return SYNOD_ERR_CORRUPT;
+    }
     switch (record->type) {
     case SYNOD_RECORD_PROMISE:
     case SYNOD_RECORD_VOTE:
@@ -400,6 +322,7 @@ static void on_snapshot(struct synod_core *c, synod_slot slot, struct outbox *ou
     }
     learner_skip_to(&c->learner, slot, c->now_ms);
     deliver(c, out);
+    assert(c->learner.chosen >= slot);
 }
 
 /* -- The step ----------------------------------------------------------------------------- */
@@ -418,6 +341,7 @@ static void on_tick(struct synod_core *c, struct outbox *out)
     if (!c->is_started) {
         return;
     }
+    assert(c->ticked_ms <= c->now_ms);
     c->ticked_ms = c->now_ms;
     election_on_tick(c, out);
     proposer_on_tick(c, out);
@@ -464,7 +388,7 @@ static int handle(struct synod_core *c, const struct synod_event *event, struct 
         election_on_stop(c, out);
         return 0;
     }
-    assert(0 && "an event has a type");
+    assert_unreachable("an event has a type");
 }
 
 /* When the next tick is due. Counted from the last tick, not from this event: events that come
@@ -490,6 +414,22 @@ static uint64_t wake_ms(const struct synod_core *c)
     return wake > c->now_ms ? wake : c->now_ms;
 }
 
+/* What holds between any two steps, as far as it costs nothing to look. Who leads is the one it
+ * follows, who stands follows nobody, and neither has promised anything above its own ballot. */
+static void check_roles(const struct synod_core *c)
+{
+    const struct synod_ballot leader = c->election.leader;
+    const enum proposer_state state = c->proposer.state;
+    assert(state >= PROPOSER_IDLE && state <= PROPOSER_LEADING);
+    assert(state == PROPOSER_IDLE ||
+           synod_ballot_compare(c->acceptor.promised, c->proposer.ballot) == 0);
+    assert(state != PROPOSER_LEADING || synod_ballot_compare(leader, c->proposer.ballot) == 0);
+    assert(state == PROPOSER_LEADING || leader.member != c->options.self);
+    assert(state != PROPOSER_PREPARING || synod_ballot_is_none(leader));
+    assert(state == PROPOSER_LEADING || c->reads.count == 0);
+    assert(synod_ballot_is_none(leader) || synod_ballot_compare(leader, c->acceptor.promised) >= 0);
+}
+
 int synod_core_step(struct synod_core *c, const struct synod_event *event,
                     struct synod_effects *effects)
 {
@@ -509,19 +449,21 @@ int synod_core_step(struct synod_core *c, const struct synod_event *event,
     c->lsn = out->lsn;
     for (uint32_t i = 0; i < effects->record_count; i++) {
         out->records[i].view = c->options.view;
+        assert(out->records[i].lsn == c->lsn - effects->record_count + 1 + i);
     }
     for (uint32_t i = 0; i < effects->message_count; i++) {
         out->messages[i].from = c->options.self;
         out->messages[i].view = c->options.view;
-        assert(out->messages[i].after_lsn <= c->lsn);
+        outbox_check_message(out, &out->messages[i]);
     }
     effects->leader_changed = synod_ballot_compare(leader, c->election.leader) != 0;
     effects->wake_at_ms = wake_ms(c);
 
     assert(synod_ballot_compare(c->acceptor.promised, promised) >= 0);
     assert(c->learner.chosen >= chosen);
-    assert(c->proposer.state != PROPOSER_LEADING ||
-           synod_ballot_compare(c->acceptor.promised, c->proposer.ballot) == 0);
+    assert(effects->chosen_count <= c->learner.chosen - chosen);
+    assert(outcome == 0 || effects->record_count + effects->message_count == 0);
+    check_roles(c);
     return outcome;
 }
 
@@ -543,6 +485,8 @@ void synod_core_status(const struct synod_core *c, struct synod_status *status)
         .in_flight = proposer_in_flight(c),
         .hears = quorum_count(election_heard(c)),
     };
+    assert(status->last >= status->chosen);
+    assert(status->hears <= c->options.members.count);
 }
 
 void synod_core_check(const struct synod_core *c)
@@ -550,10 +494,22 @@ void synod_core_check(const struct synod_core *c)
     assert(synod_options_are_valid(&c->options));
     assert(c->durable <= c->lsn);
     assert(c->acceptor.promised.round <= c->round);
+    assert(c->acceptor.promised_lsn <= c->lsn);
+    assert(c->acceptor.window == c->options.window && c->proposer.window == c->options.window);
+    assert(c->reads.capacity == c->options.reads_max);
+    assert(c->ticked_ms <= c->now_ms && c->pending_ms <= c->now_ms);
+    assert(quorum_position(&c->options.members, c->options.self) == (int)c->self);
     acceptor_check(&c->acceptor, &c->learner);
     learner_check(&c->learner);
     proposer_check(c);
-    assert(c->reads.count <= c->reads.capacity);
+    election_check(c);
+    reads_check(c);
+    check_roles(c);
+    for (uint32_t i = 1; i <= c->options.window; i++) {
+        const struct acceptor_vote *vote = acceptor_at(&c->acceptor, c->learner.chosen + i);
+        assert(vote == NULL || vote->lsn <= c->lsn);
+        assert(vote == NULL || vote->ballot.round <= c->round);
+    }
 }
 
 const char *synod_why_text(enum synod_why why)

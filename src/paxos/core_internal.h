@@ -5,6 +5,7 @@
 #ifndef PAXOS_CORE_INTERNAL_H
 #define PAXOS_CORE_INTERNAL_H
 
+#include "base/assert.h"
 #include "paxos/acceptor.h"
 #include "paxos/election.h"
 #include "paxos/learner.h"
@@ -47,6 +48,7 @@ void core_learn(struct synod_core *c, const struct synod_entry *entry, struct ou
 /* True while records have waited for the disk longer than a member may be silent. */
 static inline int core_disk_is_stalled(const struct synod_core *c)
 {
+    assert(c->durable <= c->lsn && c->pending_ms <= c->now_ms);
     return c->durable < c->lsn && c->now_ms - c->pending_ms > c->options.election_ms;
 }
 

@@ -20,6 +20,8 @@ void election_init(struct election *e, uint64_t seed)
 static int hears(const struct synod_core *c, uint32_t position)
 {
     const struct election_peer *peer = &c->election.peers[position];
+    assert(position < c->options.members.count);
+    assert(peer->answered_ms <= c->now_ms);
     if (position == c->self) {
         return !core_disk_is_stalled(c);
     }
@@ -30,6 +32,7 @@ static int hears(const struct synod_core *c, uint32_t position)
 uint32_t election_heard(const struct synod_core *c)
 {
     uint32_t set = 0;
+    assert(c->self < c->options.members.count);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         if (hears(c, i)) {
             set |= 1u << i;
@@ -51,7 +54,8 @@ static int can_vouch(const struct synod_core *c)
         return 0;
     }
     const int position = quorum_position(&c->options.members, c->election.leader.member);
-    return position >= 0 && (uint32_t)position != c->self && hears(c, (uint32_t)position) &&
+    assert(position >= 0);
+    return (uint32_t)position != c->self && hears(c, (uint32_t)position) &&
            leads_with_quorum(&c->election.peers[position].status);
 }
 
@@ -75,6 +79,8 @@ static int sees_leader(const struct synod_core *c)
  * follow gone and of the higher ballot, we should follow it, and vouch for nobody, for ever. */
 static int hears_of_its_leader(const struct synod_core *c)
 {
+    assert(!synod_ballot_is_none(c->election.leader)); /* Or whoever follows nobody would do. */
+    assert(c->election.leader.member != c->options.self);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         const struct synod_status_report *status = &c->election.peers[i].status;
         if (i != c->self && hears(c, i) &&
@@ -89,14 +95,17 @@ static int hears_of_its_leader(const struct synod_core *c)
 static struct synod_status_report own_status(const struct synod_core *c)
 {
     const uint32_t heard = election_heard(c);
+    const int leads = c->proposer.state == PROPOSER_LEADING;
+    assert(leads == (c->election.leader.member == c->options.self));
     struct synod_status_report status = {
         .leader = c->election.leader,
         .last = c->acceptor.last > c->learner.last ? c->acceptor.last : c->learner.last,
     };
-    if (c->proposer.state == PROPOSER_LEADING) {
+    if (leads) {
         status.flags |= SYNOD_STATUS_LEADS;
     }
     if (can_vouch(c)) {
+        assert(!leads); /* Nobody vouches for itself. */
         status.flags |= SYNOD_STATUS_VOUCHES;
     }
     if (quorum_is_met(&c->options.members, QUORUM_PHASE1, heard)) {
@@ -118,6 +127,9 @@ uint64_t election_ask(struct synod_core *c, struct outbox *out)
     struct election *e = &c->election;
     const struct synod_status_report status = own_status(c);
 
+    assert(e->asked_ms <= c->now_ms);
+    assert(c->proposer.state != PROPOSER_LEADING ||
+           synod_ballot_compare(c->proposer.ballot, c->acceptor.promised) == 0);
     e->question++;
     e->asked_ms = c->now_ms;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
@@ -138,6 +150,8 @@ uint64_t election_ask(struct synod_core *c, struct outbox *out)
 
 void election_start(struct synod_core *c, struct outbox *out)
 {
+    assert(c->is_started);
+    assert(synod_ballot_is_none(c->election.leader));
     (void)election_ask(c, out);
 }
 
@@ -147,7 +161,9 @@ void election_start(struct synod_core *c, struct outbox *out)
 void election_on_ask(struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
     const int position = quorum_position(&c->options.members, m->from);
+    assert(m->type == SYNOD_MESSAGE_ASK);
     assert(position >= 0);
+    assert(synod_ballot_is_none(m->ballot) || m->ballot.member == m->from);
 
     c->election.peers[position].status = m->status;
     if (leads_with_quorum(&m->status) && !synod_ballot_is_none(m->ballot) &&
@@ -165,9 +181,10 @@ void election_on_ask(struct synod_core *c, const struct synod_message *m, struct
 void election_on_answer(struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
     const int position = quorum_position(&c->options.members, m->from);
+    assert(m->type == SYNOD_MESSAGE_ANSWER);
     assert(position >= 0);
     struct election_peer *peer = &c->election.peers[position];
-
+    assert(peer->confirmed <= peer->answered && peer->answered <= c->election.question);
     if (m->id > c->election.question || m->id <= peer->answered) {
         return; /* Never asked, or answered since. */
     }
@@ -193,6 +210,8 @@ void election_on_answer(struct synod_core *c, const struct synod_message *m, str
 
 static void lose_leader(struct synod_core *c, enum synod_why why)
 {
+    assert(c->proposer.state != PROPOSER_LEADING); /* Who leads has stepped down first. */
+    assert(why != 0 && why != SYNOD_WHY_ELECTED);
     if (!synod_ballot_is_none(c->election.leader)) {
         c->election.leader = (struct synod_ballot){0};
         c->why = why;
@@ -202,6 +221,7 @@ static void lose_leader(struct synod_core *c, enum synod_why why)
 void election_follow(struct synod_core *c, struct synod_ballot ballot)
 {
     struct election *e = &c->election;
+    assert(synod_ballot_compare(ballot, c->acceptor.promised) >= 0);
     if (ballot.member == c->options.self || synod_ballot_compare(ballot, e->leader) <= 0) {
         return;
     }
@@ -210,6 +230,7 @@ void election_follow(struct synod_core *c, struct synod_ballot ballot)
     }
     /* A quorum has promised more than our own ballot, if we have one: it is of no use now. */
     proposer_step_down(c, SYNOD_WHY_HEARD);
+    assert(c->proposer.state == PROPOSER_IDLE && e->leader.member != c->options.self);
     e->leader = ballot;
     e->stand_ms = 0;
     e->failures = 0;
@@ -218,6 +239,8 @@ void election_follow(struct synod_core *c, struct synod_ballot ballot)
 
 void election_on_promised(struct synod_core *c)
 {
+    assert(c->proposer.state == PROPOSER_IDLE ||
+           synod_ballot_compare(c->proposer.ballot, c->acceptor.promised) == 0);
     if (synod_ballot_compare(c->acceptor.promised, c->election.leader) > 0) {
         lose_leader(c, SYNOD_WHY_PROMISED);
     }
@@ -226,6 +249,10 @@ void election_on_promised(struct synod_core *c)
 void election_on_elected(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
+    assert(c->proposer.state == PROPOSER_LEADING && c->proposer.ballot.member == c->options.self);
+    assert(synod_ballot_compare(c->proposer.ballot, c->acceptor.promised) == 0);
+    assert(synod_ballot_is_none(e->leader)); /* Who stands follows nobody. */
+    assert(c->reads.count == 0);             /* None would be confirmed by an earlier ballot. */
     e->leader = c->proposer.ballot;
     e->stand_ms = 0;
     e->failures = 0;
@@ -241,6 +268,8 @@ void election_on_elected(struct synod_core *c, struct outbox *out)
 void election_on_step_down(struct synod_core *c, enum synod_why why)
 {
     struct election *e = &c->election;
+    assert(c->proposer.state == PROPOSER_IDLE);
+    assert(c->reads.count == 0); /* Nothing is confirmed any more. */
     if (e->failures < FAILURES_MAX) {
         e->failures++;
     }
@@ -271,10 +300,13 @@ void election_on_disconnected(struct synod_core *c, synod_member_id member, stru
         lose_leader(c, SYNOD_WHY_DISCONNECTED);
         c->election.fresh = election_ask(c, out);
     }
+    assert(c->election.fresh <= c->election.question);
 }
 
 void election_on_stop(struct synod_core *c, struct outbox *out)
 {
+    assert(c->is_stopping);
+    assert(c->proposer.state == PROPOSER_IDLE && c->election.leader.member != c->options.self);
     (void)election_ask(c, out);
 }
 
@@ -291,6 +323,7 @@ static uint32_t rank(const struct synod_core *c)
             better++;
         }
     }
+    assert(better < c->options.members.count);
     return better;
 }
 
@@ -299,6 +332,8 @@ static uint32_t rank(const struct synod_core *c)
 static uint64_t draw_delay(struct synod_core *c)
 {
     const uint64_t heartbeat = c->options.heartbeat_ms;
+    assert(c->proposer.state == PROPOSER_IDLE);
+    assert(c->election.failures <= FAILURES_MAX);
     const uint64_t range = c->election.failures == 0
                                ? 1 + heartbeat / 8
                                : 1 + (heartbeat << (c->election.failures - 1));
@@ -324,6 +359,7 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
         e->stand_ms = 0;
         lose_leader(c, SYNOD_WHY_SILENT);
         proposer_stand(c, out);
+        assert(c->proposer.state == PROPOSER_PREPARING);
     }
 }
 
@@ -332,6 +368,8 @@ static void consider_giving_up(struct synod_core *c)
     if (c->proposer.state != PROPOSER_LEADING) {
         return;
     }
+    assert(synod_ballot_compare(c->election.leader, c->proposer.ballot) == 0);
+    assert(c->election.quorum_ms != 0 && c->election.quorum_ms <= c->now_ms);
     if (core_disk_is_stalled(c)) {
         proposer_step_down(c, SYNOD_WHY_STALLED);
     } else if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c))) {
@@ -344,6 +382,8 @@ static void consider_giving_up(struct synod_core *c)
 void election_on_tick(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
+    assert(c->is_started && e->question > 0);
+    assert(e->asked_ms <= c->now_ms);
     consider_giving_up(c);
     if (c->proposer.state == PROPOSER_IDLE && !synod_ballot_is_none(e->leader) &&
         !hears_of_its_leader(c)) {
@@ -353,11 +393,28 @@ void election_on_tick(struct synod_core *c, struct outbox *out)
     if (e->asked_ms == 0 || c->now_ms - e->asked_ms >= c->options.heartbeat_ms) {
         (void)election_ask(c, out);
     }
+    assert(e->stand_ms == 0 || c->proposer.state == PROPOSER_IDLE);
 }
 
 uint64_t election_wake_ms(const struct synod_core *c)
 {
     const struct election *e = &c->election;
+    assert(e->asked_ms <= c->now_ms);
     const uint64_t ask_ms = e->asked_ms == 0 ? c->now_ms : e->asked_ms + c->options.heartbeat_ms;
     return e->stand_ms != 0 && e->stand_ms < ask_ms ? e->stand_ms : ask_ms;
+}
+
+void election_check(const struct synod_core *c)
+{
+    const struct election *e = &c->election;
+    assert(e->failures <= FAILURES_MAX);
+    assert(e->fresh <= e->question);
+    assert(e->asked_ms <= c->now_ms && e->quorum_ms <= c->now_ms);
+    assert(e->stand_ms == 0 || c->proposer.state == PROPOSER_IDLE);
+    for (uint32_t i = 0; i < SYNOD_MEMBERS_MAX; i++) {
+        const struct election_peer *peer = &e->peers[i];
+        assert(peer->confirmed <= peer->answered && peer->answered <= e->question);
+        assert(peer->answered_ms <= c->now_ms);
+        assert(i < c->options.members.count || peer->answered == 0);
+    }
 }

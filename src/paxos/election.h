@@ -79,4 +79,7 @@ void election_on_tick(struct synod_core *c, struct outbox *out);
 /* The time by which election_on_tick() must be called. */
 uint64_t election_wake_ms(const struct synod_core *c);
 
+/* Abort unless whom we follow, and what we know of the others, is as the protocol leaves it. */
+void election_check(const struct synod_core *c);
+
 #endif /* PAXOS_ELECTION_H */

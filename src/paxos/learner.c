@@ -6,6 +6,8 @@
 
 static struct learned *ring_at(const struct learner *l, synod_slot slot)
 {
+    assert(l->window > 0 && (l->window & (l->window - 1)) == 0);
+    assert(l->ring_offset >= sizeof *l);
     struct learned *ring = (void *)((char *)(uintptr_t)l + l->ring_offset);
     return &ring[slot & (l->window - 1)];
 }
@@ -13,13 +15,16 @@ static struct learned *ring_at(const struct learner *l, synod_slot slot)
 void learner_init(struct learner *l, uint32_t window, uint32_t ring_offset)
 {
     assert(window > 0 && (window & (window - 1)) == 0);
+    assert(((uintptr_t)l + ring_offset) % _Alignof(struct learned) == 0);
     *l = (struct learner){.window = window, .ring_offset = ring_offset};
     memset(ring_at(l, 0), 0, window * sizeof(struct learned));
 }
 
 const struct synod_entry *learner_at(const struct learner *l, synod_slot slot)
 {
+    assert(slot > 0); /* Every empty place would answer to 0. */
     const struct learned *learned = ring_at(l, slot);
+    assert(learned->entry.slot <= l->last);
     return slot > l->chosen && learned->entry.slot == slot ? &learned->entry : NULL;
 }
 
@@ -38,16 +43,18 @@ int learner_learn(struct learner *l, const struct synod_entry *entry)
         assert(synod_entry_equal(&learned->entry, entry));
         return 0;
     }
-    assert(learned->entry.slot <= l->chosen);
+    assert(learned->entry.slot <= l->chosen); /* What is not handed out yet is kept. */
     learned->entry = *entry;
     if (entry->slot > l->last) {
         l->last = entry->slot;
     }
+    assert(l->last > l->chosen && l->last - l->chosen <= l->window);
     return 1;
 }
 
 void learner_deliver(struct learner *l, uint64_t now_ms, struct outbox *out)
 {
+    assert(now_ms >= l->progress_ms);
     for (;;) {
         const struct learned *learned = ring_at(l, l->chosen + 1);
         if (learned->entry.slot != l->chosen + 1) {
@@ -57,11 +64,12 @@ void learner_deliver(struct learner *l, uint64_t now_ms, struct outbox *out)
         l->chosen++;
         l->progress_ms = now_ms;
     }
-    assert(l->last >= l->chosen);
+    assert(l->last >= l->chosen && l->last - l->chosen <= l->window);
 }
 
 void learner_skip_to(struct learner *l, synod_slot slot, uint64_t now_ms)
 {
+    assert(now_ms >= l->progress_ms);
     if (slot <= l->chosen) {
         return;
     }
@@ -70,11 +78,14 @@ void learner_skip_to(struct learner *l, synod_slot slot, uint64_t now_ms)
     if (slot > l->last) {
         l->last = slot;
     }
+    assert(l->last >= l->chosen && l->last - l->chosen <= l->window);
 }
 
 void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms)
 {
     assert(member != 0);
+    assert(chosen != SYNOD_SLOT_ALL); /* Or the slot after it would be 0. */
+    assert(now_ms >= l->progress_ms);
     if (chosen <= l->claimed && l->claimed > l->chosen) {
         return;
     }
@@ -94,6 +105,9 @@ void learner_fetch(struct learner *l, uint64_t now_ms, uint32_t patience_ms, str
     if (l->claimed <= l->chosen) {
         return;
     }
+    assert(l->claimer != 0);
+    assert(now_ms >= l->progress_ms);
+    assert(learner_at(l, l->chosen + 1) == NULL); /* What is here was handed out, not asked for. */
     if (now_ms - l->progress_ms < patience_ms) {
         return;
     }
@@ -106,7 +120,9 @@ void learner_fetch(struct learner *l, uint64_t now_ms, uint32_t patience_ms, str
 
 void learner_check(const struct learner *l)
 {
-    assert(l->last >= l->chosen);
+    assert(l->last >= l->chosen && l->last - l->chosen <= l->window);
+    assert(l->claimed <= l->chosen || l->claimer != 0);
+    assert(learner_at(l, l->chosen + 1) == NULL);
     for (synod_slot slot = l->chosen + 1; slot <= l->chosen + l->window; slot++) {
         const struct learned *learned = ring_at(l, slot);
         assert(learned->entry.slot == slot || learned->entry.slot <= l->chosen);

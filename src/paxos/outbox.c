@@ -25,6 +25,8 @@ struct layout {
 static size_t place(size_t *total, size_t size)
 {
     const size_t at = *total;
+    assert(size > 0 && size <= SIZE_MAX - 15u - at);
+    assert(at % 16u == 0);
     *total += (size + 15u) & ~(size_t)15u;
     return at;
 }
@@ -38,6 +40,10 @@ static struct layout plan(const struct synod_options *options)
         .entry_count = (members + 3) * options->entries_max,
         .vote_count = 2 * options->entries_max,
     };
+    /* None of the sums wrapped around. */
+    assert(layout.record_count > options->entries_max);
+    assert(layout.message_count > options->reads_max);
+    assert(layout.entry_count / (members + 3) == options->entries_max);
     (void)place(&layout.total, sizeof(struct outbox));
     layout.records = place(&layout.total, layout.record_count * sizeof(struct synod_record));
     layout.messages = place(&layout.total, layout.message_count * sizeof(struct synod_message));
@@ -60,6 +66,8 @@ struct synod_effects *synod_effects_init(void *memory, const struct synod_option
     const struct layout layout = plan(options);
     char *base = memory;
     struct outbox *out = memory;
+    assert((uintptr_t)memory % _Alignof(struct outbox) == 0);
+    assert(&out->effects == memory);
 
     memset(memory, 0, layout.total);
     out->records = (void *)(base + layout.records);
@@ -87,6 +95,10 @@ struct synod_effects *synod_effects_init(void *memory, const struct synod_option
 void outbox_reset(struct outbox *out, synod_lsn lsn)
 {
     struct synod_effects *effects = &out->effects;
+    /* The caller's pointers are those that the handlers write through. */
+    assert(effects->records == out->records && effects->messages == out->messages);
+    assert(effects->chosen == out->chosen);
+    assert(effects->reads == out->reads && effects->serves == out->serves);
     effects->record_count = 0;
     effects->message_count = 0;
     effects->chosen_count = 0;
@@ -102,6 +114,13 @@ void outbox_reset(struct outbox *out, synod_lsn lsn)
 
 synod_lsn outbox_record(struct outbox *out, const struct synod_record *record)
 {
+    const int is_vote = record->type == SYNOD_RECORD_VOTE;
+    const int has_ballot = is_vote || record->type == SYNOD_RECORD_PROMISE;
+    const int has_entry = is_vote || record->type == SYNOD_RECORD_LEARNED;
+    assert(record->type >= SYNOD_RECORD_PROMISE && record->type <= SYNOD_RECORD_CHOSEN);
+    assert(has_ballot == !synod_ballot_is_none(record->ballot));
+    assert(has_entry == (record->entry.slot > 0));
+    assert((record->type == SYNOD_RECORD_CHOSEN) == (record->chosen > 0));
     assert(out->effects.record_count < out->record_capacity);
     struct synod_record *slot = &out->records[out->effects.record_count++];
     *slot = *record;
@@ -113,6 +132,7 @@ struct synod_message *outbox_message(struct outbox *out, enum synod_message_type
                                      synod_member_id to)
 {
     assert(out->effects.message_count < out->message_capacity);
+    assert(type >= SYNOD_MESSAGE_PREPARE && type < SYNOD_MESSAGE_TYPE_END);
     assert(to != 0);
     struct synod_message *message = &out->messages[out->effects.message_count++];
     memset(message, 0, sizeof *message);
@@ -121,9 +141,27 @@ struct synod_message *outbox_message(struct outbox *out, enum synod_message_type
     return message;
 }
 
+void outbox_check_message(const struct outbox *out, const struct synod_message *message)
+{
+    const struct synod_entry *entries = message->entries;
+    const struct synod_vote *votes = message->votes;
+    assert(message->after_lsn <= out->lsn);
+    if (message->entry_count > 0) {
+        assert(entries >= out->entries && entries < out->entries + out->entry_count);
+        assert(message->entry_count <= out->entry_count - (uint32_t)(entries - out->entries));
+        assert(entries->slot > 0);
+    }
+    if (message->vote_count > 0) {
+        assert(message->type == SYNOD_MESSAGE_PROMISE);
+        assert(votes >= out->votes && votes < out->votes + out->vote_count);
+        assert(message->vote_count <= out->vote_count - (uint32_t)(votes - out->votes));
+    }
+}
+
 struct synod_entry *outbox_entries(struct outbox *out, uint32_t count)
 {
-    assert(count <= out->entry_capacity - out->entry_count);
+    assert(out->entry_count <= out->entry_capacity);
+    assert(count > 0 && count <= out->entry_capacity - out->entry_count);
     struct synod_entry *entries = &out->entries[out->entry_count];
     out->entry_count += count;
     memset(entries, 0, count * sizeof *entries);
@@ -132,7 +170,8 @@ struct synod_entry *outbox_entries(struct outbox *out, uint32_t count)
 
 struct synod_vote *outbox_votes(struct outbox *out, uint32_t count)
 {
-    assert(count <= out->vote_capacity - out->vote_count);
+    assert(out->vote_count <= out->vote_capacity);
+    assert(count > 0 && count <= out->vote_capacity - out->vote_count);
     struct synod_vote *votes = &out->votes[out->vote_count];
     out->vote_count += count;
     memset(votes, 0, count * sizeof *votes);
@@ -153,7 +192,10 @@ void outbox_return_votes(struct outbox *out, uint32_t count)
 
 void outbox_chosen(struct outbox *out, const struct synod_entry *entry)
 {
-    assert(out->effects.chosen_count < out->chosen_capacity);
+    const uint32_t count = out->effects.chosen_count;
+    assert(count < out->chosen_capacity);
+    assert(entry->slot > 0);
+    assert(count == 0 || out->chosen[count - 1].slot + 1 == entry->slot);
     out->chosen[out->effects.chosen_count++] = *entry;
 }
 
@@ -165,6 +207,7 @@ void outbox_read(struct outbox *out, uint64_t id, synod_slot index)
 
 void outbox_serve(struct outbox *out, synod_member_id to, synod_slot slot)
 {
+    assert(to != 0 && slot > 0);
     assert(out->effects.serve_count < out->serve_capacity);
     out->serves[out->effects.serve_count++] = (struct synod_serve){.to = to, .slot = slot};
 }

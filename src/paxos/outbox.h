@@ -31,6 +31,9 @@ struct outbox {
 /* Forget the last step's effects. Records are numbered from `lsn` + 1. */
 void outbox_reset(struct outbox *out, synod_lsn lsn);
 
+/* Abort unless what the message points to is of this step, and what it waits for is written. */
+void outbox_check_message(const struct outbox *out, const struct synod_message *message);
+
 /* Append a record; its lsn is set here and returned. */
 synod_lsn outbox_record(struct outbox *out, const struct synod_record *record);
 

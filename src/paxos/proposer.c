@@ -17,12 +17,15 @@
 
 static struct proposal *ring_at(const struct proposer *p, synod_slot slot)
 {
+    assert(p->window > 0 && (p->window & (p->window - 1)) == 0);
+    assert(p->ring_offset >= sizeof *p);
     struct proposal *ring = (void *)((char *)(uintptr_t)p + p->ring_offset);
     return &ring[slot & (p->window - 1)];
 }
 
 static struct proposal *proposal_at(const struct proposer *p, synod_slot slot)
 {
+    assert(slot > 0);
     struct proposal *proposal = ring_at(p, slot);
     return proposal->entry.slot == slot ? proposal : NULL;
 }
@@ -34,6 +37,7 @@ static void forget_proposals(struct proposer *p)
 
 void proposer_init(struct proposer *p, uint32_t window, uint32_t ring_offset)
 {
+    assert(((uintptr_t)p + ring_offset) % _Alignof(struct proposal) == 0);
     *p = (struct proposer){.state = PROPOSER_IDLE, .window = window, .ring_offset = ring_offset};
     forget_proposals(p);
 }
@@ -44,6 +48,9 @@ void proposer_init(struct proposer *p, uint32_t window, uint32_t ring_offset)
 static void send_prepare(struct synod_core *c, uint32_t position, synod_lsn after,
                          struct outbox *out)
 {
+    assert(c->proposer.state == PROPOSER_PREPARING && position != c->self);
+    assert(c->proposer.covered[position] != SYNOD_SLOT_ALL);
+    assert(after <= out->lsn);
     struct synod_message *prepare =
         outbox_message(out, SYNOD_MESSAGE_PREPARE, c->options.members.ids[position]);
     prepare->ballot = c->proposer.ballot;
@@ -57,7 +64,9 @@ static void send_prepare(struct synod_core *c, uint32_t position, synod_lsn afte
 void proposer_stand(struct synod_core *c, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
-    assert(p->state == PROPOSER_IDLE && !c->is_stopping);
+    assert(p->state == PROPOSER_IDLE && c->is_started && !c->is_stopping);
+    assert(c->round >= c->acceptor.promised.round);
+    assert(synod_ballot_is_none(c->election.leader));
 
     p->state = PROPOSER_PREPARING;
     p->ballot = (struct synod_ballot){
@@ -89,6 +98,7 @@ void proposer_stand(struct synod_core *c, struct outbox *out)
 
 void proposer_step_down(struct synod_core *c, enum synod_why why)
 {
+    assert(why != 0 && why != SYNOD_WHY_ELECTED);
     if (c->proposer.state == PROPOSER_LEADING || c->proposer.state == PROPOSER_PREPARING) {
         c->why = why;
         c->proposer.state = PROPOSER_IDLE;
@@ -103,6 +113,7 @@ static int note_vote(struct synod_core *c, const struct synod_vote *vote, struct
 {
     struct proposer *p = &c->proposer;
     const synod_slot slot = vote->entry.slot;
+    assert(p->state == PROPOSER_PREPARING);
 
     if (slot > c->learner.chosen + p->window) {
         return 0;
@@ -119,6 +130,8 @@ static int note_vote(struct synod_core *c, const struct synod_vote *vote, struct
     }
     struct proposal *proposal = ring_at(p, slot);
     const int is_first = proposal->entry.slot != slot;
+    assert(!is_first || proposal->entry.slot <= c->learner.chosen);
+    assert(is_first || proposal->state == PROPOSAL_REPORTED);
     const int order = is_first ? 1 : synod_ballot_compare(vote->ballot, proposal->ballot);
     if (MUTANT(9) ? is_first : order > 0) {
         *proposal = (struct proposal){
@@ -133,6 +146,8 @@ static int note_vote(struct synod_core *c, const struct synod_vote *vote, struct
 static void become_leader(struct synod_core *c, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
+    assert(p->state == PROPOSER_PREPARING);
+    assert(synod_ballot_compare(p->ballot, c->acceptor.promised) == 0);
     if (p->reported_last < p->reported_chosen) {
         p->reported_last = p->reported_chosen;
     }
@@ -142,6 +157,7 @@ static void become_leader(struct synod_core *c, struct outbox *out)
     p->state = PROPOSER_LEADING;
     p->found = p->reported_chosen + 1;
     p->next = p->reported_last + 1;
+    assert(p->found <= p->next && p->next > c->learner.last);
     c->why = SYNOD_WHY_ELECTED;
     reads_forget(&c->reads);
     election_on_elected(c, out);
@@ -164,7 +180,8 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
 {
     struct proposer *p = &c->proposer;
     const int position = quorum_position(&c->options.members, m->from);
-    assert(position >= 0);
+    assert(m->type == SYNOD_MESSAGE_PROMISE && m->until > m->slot);
+    assert(position >= 0 && m->ballot.member == c->options.self);
 
     const int is_ours = synod_ballot_compare(m->ballot, p->ballot) == 0 || MUTANT(7);
     if (p->state != PROPOSER_PREPARING || !is_ours) {
@@ -182,6 +199,7 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
     if (m->chosen > p->reported_chosen) {
         p->reported_chosen = m->chosen;
     }
+    assert(until >= p->covered[position]); /* A promise is not taken back. */
     p->covered[position] = until;
     if (until == m->until && until != SYNOD_SLOT_ALL) {
         if ((uint32_t)position == c->self) {
@@ -205,6 +223,8 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
 static void send_accept(struct synod_core *c, uint32_t position, const struct synod_entry *entries,
                         uint32_t count, struct outbox *out)
 {
+    assert(c->proposer.state == PROPOSER_LEADING && position != c->self);
+    assert(count > 0 && count <= c->options.entries_max);
     struct synod_message *accept =
         outbox_message(out, SYNOD_MESSAGE_ACCEPT, c->options.members.ids[position]);
     accept->ballot = c->proposer.ballot;
@@ -218,6 +238,7 @@ static void broadcast(struct synod_core *c, const struct synod_entry *entries, u
                       struct outbox *out)
 {
     assert(count > 0 && c->proposer.state == PROPOSER_LEADING);
+    assert(synod_ballot_compare(c->proposer.ballot, c->acceptor.promised) == 0);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         if (i != c->self) {
             send_accept(c, i, entries, count, out);
@@ -237,7 +258,11 @@ static void enter(struct synod_core *c, const struct synod_entry *entry, uint32_
 {
     struct proposer *p = &c->proposer;
     struct proposal *proposal = ring_at(p, entry->slot);
+    assert(p->state == PROPOSER_LEADING && entry->slot < p->next);
+    assert(entry->slot <= c->learner.chosen + p->window);
     assert(proposal->entry.slot <= c->learner.chosen || proposal->entry.slot == entry->slot);
+    /* One ballot proposes one value per slot. */
+    assert(proposal->entry.slot != entry->slot || proposal->state == PROPOSAL_REPORTED);
     *proposal = (struct proposal){
         .ballot = p->ballot,
         .entry = *entry,
@@ -256,6 +281,8 @@ int proposer_propose(struct synod_core *c, const struct synod_event *event, stru
     if (p->found <= p->reported_last || p->next > c->learner.chosen + c->options.pipeline_max) {
         return SYNOD_ERR_BUSY;
     }
+    assert(event->entry->kind == SYNOD_ENTRY_VALUE || event->entry->kind == SYNOD_ENTRY_NOOP);
+    assert(p->next > p->reported_last);
     struct synod_entry *entry = outbox_entries(out, 1);
     *entry = *event->entry;
     entry->slot = p->next++;
@@ -271,6 +298,7 @@ int proposer_propose(struct synod_core *c, const struct synod_event *event, stru
 static struct synod_entry entry_for_found(const struct synod_core *c, synod_slot slot)
 {
     const struct proposal *reported = proposal_at(&c->proposer, slot);
+    assert(slot > c->proposer.reported_chosen && slot <= c->proposer.reported_last);
     if (reported != NULL) {
         assert(reported->state == PROPOSAL_REPORTED);
         return reported->entry;
@@ -285,6 +313,7 @@ static void propose_found(struct synod_core *c, struct outbox *out)
     struct synod_entry *entries = outbox_entries(out, c->options.entries_max);
     uint32_t count = 0;
     uint64_t bytes = 0;
+    assert(p->state == PROPOSER_LEADING && p->found > p->reported_chosen);
 
     if (p->found <= c->learner.chosen) {
         p->found = c->learner.chosen + 1;
@@ -316,7 +345,7 @@ void proposer_on_accepted(struct synod_core *c, const struct synod_message *m)
 {
     struct proposer *p = &c->proposer;
     const int position = quorum_position(&c->options.members, m->from);
-    assert(position >= 0);
+    assert(position >= 0 && m->ballot.member == c->options.self);
 
     if (p->state != PROPOSER_LEADING || synod_ballot_compare(m->ballot, p->ballot) != 0) {
         return;
@@ -327,6 +356,7 @@ void proposer_on_accepted(struct synod_core *c, const struct synod_message *m)
             !synod_entry_equal(&proposal->entry, &m->entries[i])) {
             continue;
         }
+        assert(synod_ballot_compare(proposal->ballot, p->ballot) == 0);
         proposal->acks |= 1u << position;
         if (proposal->state == PROPOSAL_SENT &&
             quorum_is_met(&c->options.members, QUORUM_PHASE2, proposal->acks)) {
@@ -346,6 +376,7 @@ void proposer_on_learned(struct synod_core *c, const struct synod_entry *entry)
     if (c->proposer.state != PROPOSER_LEADING) {
         return;
     }
+    assert(learner_at(&c->learner, entry->slot) != NULL);
     struct proposal *proposal = proposal_at(&c->proposer, entry->slot);
     const int is_sent = proposal != NULL && proposal->state != PROPOSAL_REPORTED;
     if (entry->slot >= c->proposer.next ||
@@ -358,6 +389,7 @@ void proposer_on_learned(struct synod_core *c, const struct synod_entry *entry)
 
 void proposer_on_delivered(struct synod_core *c, synod_slot before)
 {
+    assert(before <= c->learner.chosen);
     if (c->proposer.state != PROPOSER_LEADING) {
         return;
     }
@@ -413,6 +445,7 @@ static synod_slot resend(struct synod_core *c, uint32_t position, int is_now, st
             (proposal->acks & 1u << position) != 0) {
             continue;
         }
+        assert(proposal->sent_ms <= c->now_ms);
         if (!is_now && c->now_ms - proposal->sent_ms < c->options.retry_ms) {
             continue;
         }
@@ -450,6 +483,7 @@ static void resend_to_all(struct synod_core *c, struct outbox *out)
 static void prepare_again(struct synod_core *c, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
+    assert(synod_ballot_compare(p->ballot, c->acceptor.promised) == 0);
     p->prepared_ms = c->now_ms;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         if (i != c->self && p->covered[i] != SYNOD_SLOT_ALL) {
@@ -460,6 +494,7 @@ static void prepare_again(struct synod_core *c, struct outbox *out)
 
 static void send_notices(struct synod_core *c, struct outbox *out)
 {
+    assert(c->proposer.state == PROPOSER_LEADING);
     c->proposer.is_notice_due = 0;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         if (i != c->self) {
@@ -483,6 +518,7 @@ static int is_phase1_open(const struct synod_core *c)
 void proposer_on_tick(struct synod_core *c, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
+    assert(p->progress_ms <= c->now_ms && p->prepared_ms <= c->now_ms);
     if (is_phase1_open(c) && c->now_ms - p->progress_ms >= c->options.election_ms) {
         proposer_step_down(c, SYNOD_WHY_GAVE_UP);
     } else if (p->state == PROPOSER_PREPARING &&
@@ -544,9 +580,9 @@ void proposer_check(const struct synod_core *c)
     }
     assert(p->ballot.member == c->options.self);
     assert(p->ballot.round >= 2);
-    assert(synod_ballot_compare(p->ballot, c->acceptor.promised) <= 0);
+    assert(synod_ballot_compare(p->ballot, c->acceptor.promised) == 0);
     if (p->state == PROPOSER_LEADING) {
-        assert(synod_ballot_compare(p->ballot, c->acceptor.promised) == 0);
+        assert(p->reported_chosen <= p->reported_last && p->reported_last < p->next);
         assert(quorum_is_met(&c->options.members, QUORUM_PHASE1, promised_set(c)) || MUTANT(7));
         assert(p->found > p->reported_chosen);
         assert(c->learner.chosen < p->next);
@@ -555,6 +591,10 @@ void proposer_check(const struct synod_core *c)
             const struct proposal *proposal = proposal_at(p, slot);
             assert(proposal == NULL || proposal->state == PROPOSAL_REPORTED ||
                    synod_ballot_compare(proposal->ballot, p->ballot) == 0);
+            assert(proposal == NULL || proposal->state != PROPOSAL_SENT ||
+                   !quorum_is_met(&c->options.members, QUORUM_PHASE2, proposal->acks));
+            assert(proposal == NULL || proposal->state != PROPOSAL_CHOSEN ||
+                   learner_at(&c->learner, slot) != NULL);
         }
     }
 }

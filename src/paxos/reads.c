@@ -7,13 +7,17 @@
 #include "paxos/quorum.h"
 #include "synod/error.h"
 
-static struct waiting_read *array_of(struct reads *r)
+static struct waiting_read *array_of(const struct reads *r)
 {
-    return (void *)((char *)r + r->array_offset);
+    assert(r->array_offset >= sizeof *r);
+    assert(r->count <= r->capacity);
+    return (void *)((char *)(uintptr_t)r + r->array_offset);
 }
 
 void reads_init(struct reads *r, uint32_t capacity, uint32_t array_offset)
 {
+    assert(capacity > 0);
+    assert(((uintptr_t)r + array_offset) % _Alignof(struct waiting_read) == 0);
     *r = (struct reads){.capacity = capacity, .array_offset = array_offset};
     memset(array_of(r), 0, capacity * sizeof(struct waiting_read));
 }
@@ -29,9 +33,12 @@ void reads_forget(struct reads *r)
 static uint64_t confirmed_question(const struct synod_core *c)
 {
     uint64_t best = 0;
+    assert(c->proposer.state == PROPOSER_LEADING);
+    assert(synod_ballot_compare(c->acceptor.promised, c->proposer.ballot) == 0);
     for (uint32_t i = 0; i <= c->options.members.count; i++) {
         const uint64_t question =
             i == c->options.members.count ? c->election.question : c->election.peers[i].confirmed;
+        assert(question <= c->election.question); /* Nobody confirms what was not asked. */
         uint32_t set = 1u << c->self;
         for (uint32_t j = 0; j < c->options.members.count; j++) {
             if (c->election.peers[j].confirmed >= question) {
@@ -51,6 +58,8 @@ static uint64_t confirmed_question(const struct synod_core *c)
 static synod_slot index_now(const struct synod_core *c)
 {
     const synod_slot taken_over = c->proposer.reported_last;
+    assert(c->proposer.state == PROPOSER_LEADING);
+    assert(taken_over >= c->proposer.reported_chosen);
     return taken_over > c->learner.chosen ? taken_over : c->learner.chosen;
 }
 
@@ -58,6 +67,7 @@ static int enter(struct synod_core *c, synod_member_id from, uint64_t id, struct
 {
     struct reads *r = &c->reads;
     assert(c->proposer.state == PROPOSER_LEADING);
+    assert(quorum_position(&c->options.members, from) >= 0);
     if (r->count == r->capacity) {
         return SYNOD_ERR_BUSY;
     }
@@ -79,6 +89,7 @@ static int enter(struct synod_core *c, synod_member_id from, uint64_t id, struct
  * incarnations differ in their high halves, where no count ever comes. */
 static uint64_t masked(const struct synod_core *c, uint64_t id)
 {
+    assert(c->is_started); /* Before, no life has a number. */
     return id ^ c->incarnation;
 }
 
@@ -90,6 +101,7 @@ int reads_begin(struct synod_core *c, uint64_t id, struct outbox *out)
     if (synod_ballot_is_none(c->election.leader)) {
         return SYNOD_ERR_NO_LEADER;
     }
+    assert(c->election.leader.member != c->options.self);
     struct synod_message *read = outbox_message(out, SYNOD_MESSAGE_READ, c->election.leader.member);
     read->id = masked(c, id);
     return 0;
@@ -97,11 +109,14 @@ int reads_begin(struct synod_core *c, uint64_t id, struct outbox *out)
 
 void reads_on_index(const struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
+    assert(m->type == SYNOD_MESSAGE_READ_INDEX);
+    assert(m->ballot.member == m->from);
     outbox_read(out, masked(c, m->id), m->slot);
 }
 
 void reads_on_read(struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
+    assert(m->type == SYNOD_MESSAGE_READ);
     /* If we do not lead, or are full, silence is enough: the sender tries again. */
     if (c->proposer.state == PROPOSER_LEADING) {
         (void)enter(c, m->from, m->id, out);
@@ -110,6 +125,9 @@ void reads_on_read(struct synod_core *c, const struct synod_message *m, struct o
 
 static void answer(struct synod_core *c, const struct waiting_read *read, struct outbox *out)
 {
+    /* All that was taken over is in it, or a client could see less than before. */
+    assert(read->index >= c->proposer.reported_last);
+    assert(c->proposer.state == PROPOSER_LEADING);
     if (read->from == c->options.self) {
         outbox_read(out, read->id, read->index);
         return;
@@ -131,6 +149,8 @@ void reads_confirm(struct synod_core *c, struct outbox *out)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < r->count; i++) {
+        assert(array[i].question > 0 && array[i].question <= c->election.question + 1);
+        assert(kept == 0 || array[kept - 1].question <= array[i].question);
         if (array[i].question <= confirmed) {
             answer(c, &array[i], out);
         } else {
@@ -143,5 +163,21 @@ void reads_confirm(struct synod_core *c, struct outbox *out)
     r->count = kept;
     if (is_next_due) {
         (void)election_ask(c, out);
+    }
+}
+
+void reads_check(const struct synod_core *c)
+{
+    const struct reads *r = &c->reads;
+    const struct waiting_read *array = array_of(r);
+    assert(r->count == 0 || c->proposer.state == PROPOSER_LEADING);
+    for (uint32_t i = 0; i < r->count; i++) {
+        assert(quorum_position(&c->options.members, array[i].from) >= 0);
+        assert(array[i].question > 0 && array[i].question <= c->election.question + 1);
+        assert(i == 0 || array[i - 1].question <= array[i].question);
+        assert(array[i].index >= c->proposer.reported_last);
+    }
+    for (uint32_t i = r->count; i < r->capacity; i++) {
+        assert(array[i].from == 0 && array[i].question == 0);
     }
 }

@@ -43,4 +43,7 @@ void reads_on_index(const struct synod_core *c, const struct synod_message *m, s
 /* Somebody confirmed a question: answer what a quorum has confirmed by now. */
 void reads_confirm(struct synod_core *c, struct outbox *out);
 
+/* Abort unless the table is one that the protocol can reach. */
+void reads_check(const struct synod_core *c);
+
 #endif /* PAXOS_READS_H */

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -20,14 +21,12 @@ enum {
     MORE_SLOTS = 3
 };
 
-static uint64_t present_seed;
+/* Written before the seed is played: a signal handler may not print numbers. */
+static char present_seed[80];
 
 static void say_seed(int signal_number)
 {
-    char text[80];
-    const int size = snprintf(text, sizeof text, "chaos: the seed is SEED=%llu\n",
-                              (unsigned long long)present_seed);
-    (void)!write(STDERR_FILENO, text, (size_t)size);
+    (void)!write(STDERR_FILENO, present_seed, strlen(present_seed));
     (void)signal(signal_number, SIG_DFL);
     (void)raise(signal_number);
 }
@@ -341,7 +340,8 @@ static void demand_progress(struct chaos *chaos)
 static synod_slot run_seed(uint64_t seed)
 {
     struct chaos chaos;
-    present_seed = seed;
+    (void)snprintf(present_seed, sizeof present_seed, "chaos: the seed is SEED=%llu\n",
+                   (unsigned long long)seed);
     draw_cluster(&chaos, seed);
     for (uint32_t i = 0; i < STROKES; i++) {
         strike(&chaos);

@@ -1,0 +1,10 @@
+/* filter.h -- what the core lets in; for messages, see synod_message_is_valid(). */
+#ifndef PAXOS_FILTER_H
+#define PAXOS_FILTER_H
+
+#include "synod/types.h"
+
+/* True if an entry is in a slot and a view, and of a kind that is known. */
+int filter_entry_is_valid(const struct synod_entry *entry);
+
+#endif /* PAXOS_FILTER_H */
