@@ -37,6 +37,8 @@ int report_fill(struct report *report, int error, struct report_place place, con
  * told apart from a disk that fails. */
 static int classify(int error_number)
 {
+    assert(error_number < 0);
+    assert(error_number > -4096);
     switch (error_number) {
     case -ENOMEM:
         return SYNOD_ERR_MEMORY;
@@ -56,6 +58,7 @@ static int classify(int error_number)
 int report_system(struct report *report, struct report_place place, const char *what,
                   int64_t error_number)
 {
+    assert(what != NULL);
     assert(error_number < 0);
     assert(error_number > -4096);
     const char *why = strerrordesc_np(-(int)error_number); /* strerror() is not for threads. */

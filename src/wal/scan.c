@@ -1,10 +1,10 @@
-/* scan.c -- read a log from its oldest segment to its end, and judge what is bad in it.
+/* scan.c -- read a log from its oldest segment to its end.
  *
  * The walk, for each flush in turn (what the words mean is said at the top of segment.c):
  *
  *   find_next    the header that names number, chain and place of the next flush
  *   body good    -> take_flush: hand out its records, go on behind it
- *   else         -> find_later: is there a proof that it had returned?
+ *   else         -> scan_judge.c: is there a proof that it had returned?
  *     no         -> the end of the log
  *     yes        -> salvage: all its records whole, in one copy or the other? take them and
  *                   warn; else refuse, saying file, byte and what was expected there. */
@@ -16,35 +16,15 @@
 
 #include "base/assert.h"
 #include "synod/error.h"
-#include "wal/window.h"
-
-struct place {
-    size_t index;    /* Of a segment in the result. */
-    uint32_t offset; /* In bytes; a block boundary. */
-};
-
-struct scan {
-    const struct scan_input *input;
-    struct report *report;
-    struct scan_result *result;
-    size_t capacity; /* Of result->segments. */
-    int error;       /* Of list_segment(), which cannot return it. */
-    uint64_t judged; /* Number of the flush that judge_bad() looks at; 0: not known. */
-    struct window window;
-};
-
-/* A flush that was found and is to be taken. */
-struct found {
-    struct place place;         /* Where it starts. */
-    struct segment_flush flush; /* Its header. */
-    uint64_t hash;              /* segment_chain() of that header. */
-};
+#include "wal/scan_internal.h"
 
 /* -- The segments ------------------------------------------------------------------------ */
 
 static void list_segment(void *context, const char *text)
 {
     struct scan *scan = context;
+    assert(text != NULL);
+    assert(scan->result->count <= scan->capacity);
     struct scan_result *result = scan->result;
     struct segment_name name;
     if (scan->error != 0 || !segment_name_parse(text, &name)) {
@@ -68,6 +48,8 @@ static void list_segment(void *context, const char *text)
 /* List them and check that none is missing, doubled or cut off. */
 static int list_segments(struct scan *scan)
 {
+    assert(scan->result->count == 0);
+    assert(scan->error == 0);
     struct scan_result *result = scan->result;
     const struct report_place place = {scan->input->dir, 0};
     const int error = os_dir_list(scan->input->os, scan->input->dir, list_segment, scan);
@@ -88,19 +70,20 @@ static int list_segments(struct scan *scan)
     return scan->error;
 }
 
-static struct segment_name name_of(const struct scan *scan, struct place place)
+struct segment_name scan_name_of(const struct scan *scan, struct place place)
 {
     assert(place.index < scan->result->count);
     return scan->result->segments[place.index].name;
 }
 
-/* Read the block at `place` and decode the header that may be in it. `header` (may be NULL) is
- * pointed at its bytes, which hold until the next read. */
-static int read_header(struct scan *scan, struct place place, struct segment_flush *flush,
-                       enum segment_verdict *verdict, const uint8_t **header)
+int scan_read_header(struct scan *scan, struct place place, struct segment_flush *flush,
+                     enum segment_verdict *verdict, const uint8_t **header)
 {
+    assert(flush != NULL && verdict != NULL);
+    assert(place.offset % SEGMENT_BLOCK_BYTES == 0);
+    assert(place.offset < scan_name_of(scan, place).bytes);
     const uint8_t *block = NULL;
-    int error = window_open(&scan->window, name_of(scan, place), scan->report);
+    int error = window_open(&scan->window, scan_name_of(scan, place), scan->report);
     if (error == 0) {
         error = window_get(&scan->window, place.offset, SEGMENT_BLOCK_BYTES, &block, scan->report);
     }
@@ -113,16 +96,20 @@ static int read_header(struct scan *scan, struct place place, struct segment_flu
     return error;
 }
 
-static int is_log_known(const struct scan *scan)
+int scan_is_log_known(const struct scan *scan)
 {
+    assert(scan->result != NULL);
+    assert(scan->result->log != 0 || scan->result->flush_count == 0);
     return scan->result->log != 0;
 }
 
-static int refuse(struct scan *scan, int error, struct place place, const char *expected)
+int scan_refuse(struct scan *scan, int error, struct place place, const char *expected)
 {
+    assert(error == SYNOD_ERR_CORRUPT || error == SYNOD_ERR_FOREIGN);
+    assert(expected != NULL);
     char path[SEGMENT_PATH_BYTES];
-    segment_path(path, scan->input->dir, name_of(scan, place));
-    if (!is_log_known(scan)) {
+    segment_path(path, scan->input->dir, scan_name_of(scan, place));
+    if (!scan_is_log_known(scan)) {
         return report_fill(scan->report, error, (struct report_place){path, place.offset},
                            "expected the first flush of the log: %s", expected);
     }
@@ -133,21 +120,23 @@ static int refuse(struct scan *scan, int error, struct place place, const char *
 
 /* -- Finding the next flush -------------------------------------------------------------- */
 
-/* True if the header says that it was written by this log to the segment it lies in: not left
- * from an earlier use of the file, not client's bytes. */
-static int is_ours(const struct scan *scan, struct place place, const struct segment_flush *flush)
+int scan_is_ours(const struct scan *scan, struct place place, const struct segment_flush *flush)
 {
-    return flush->segment == name_of(scan, place).number &&
-           (!is_log_known(scan) || flush->log == scan->result->log);
+    assert(place.index < scan->result->count);
+    assert(flush != NULL);
+    return flush->segment == scan_name_of(scan, place).number &&
+           (!scan_is_log_known(scan) || flush->log == scan->result->log);
 }
 
 /* Refuse the segment of another directory. Only the first block of a segment can tell: no
  * client's bytes ever lie there, and elsewhere a header that is not ours is no header at all. */
 static int check_log(struct scan *scan, struct place place, const struct segment_flush *flush)
 {
-    if (place.offset == 0 && flush->segment == name_of(scan, place).number && is_log_known(scan) &&
-        flush->log != scan->result->log) {
-        return refuse(scan, SYNOD_ERR_FOREIGN, place, "this segment is another directory's");
+    assert(flush->format > 0);
+    assert(place.offset % SEGMENT_BLOCK_BYTES == 0);
+    if (place.offset == 0 && flush->segment == scan_name_of(scan, place).number &&
+        scan_is_log_known(scan) && flush->log != scan->result->log) {
+        return scan_refuse(scan, SYNOD_ERR_FOREIGN, place, "this segment is another directory's");
     }
     return 0;
 }
@@ -155,6 +144,9 @@ static int check_log(struct scan *scan, struct place place, const struct segment
 /* Founding sets the cluster once; from then on there is no other. */
 static int check_cluster(struct scan *scan, struct place place, const struct segment_flush *flush)
 {
+    assert(scan_is_ours(scan, place, flush));
+    assert(scan->input->cluster == 0 || scan->result->cluster == 0 ||
+           scan->input->cluster == scan->result->cluster);
     const uint64_t known = scan->result->cluster;
     const uint64_t cluster = known != 0 ? known : scan->input->cluster;
     char text[96];
@@ -163,7 +155,7 @@ static int check_cluster(struct scan *scan, struct place place, const struct seg
     }
     snprintf(text, sizeof text, "this one is of cluster %016" PRIx64 ", not of cluster %016" PRIx64,
              flush->cluster, cluster);
-    return refuse(scan, SYNOD_ERR_FOREIGN, place, text);
+    return scan_refuse(scan, SYNOD_ERR_FOREIGN, place, text);
 }
 
 /* Is the flush whose header was found at `place` the next one? Sets `is_next`. An error says
@@ -171,36 +163,40 @@ static int check_cluster(struct scan *scan, struct place place, const struct seg
 static int judge_header(struct scan *scan, struct place place, enum segment_verdict verdict,
                         const struct segment_flush *flush, int *is_next)
 {
+    assert(is_next != NULL);
+    assert(verdict == SEGMENT_NOTHING || flush->format > 0);
     const struct scan_result *result = scan->result;
     *is_next = 0;
     const int error = verdict == SEGMENT_NOTHING ? 0 : check_log(scan, place, flush);
-    if (error != 0 || verdict == SEGMENT_NOTHING || !is_ours(scan, place, flush) ||
-        (is_log_known(scan) && flush->number != result->next_number)) {
+    if (error != 0 || verdict == SEGMENT_NOTHING || !scan_is_ours(scan, place, flush) ||
+        (scan_is_log_known(scan) && flush->number != result->next_number)) {
         return error;
     }
     if (verdict == SEGMENT_NEWER) {
-        return refuse(scan, SYNOD_ERR_FOREIGN, place,
-                      "this one was written by a newer version of the program");
+        return scan_refuse(scan, SYNOD_ERR_FOREIGN, place,
+                           "this one was written by a newer version of the program");
     }
-    if (flush->offset != place.offset || flush->segment_bytes != name_of(scan, place).bytes) {
+    if (flush->offset != place.offset || flush->segment_bytes != scan_name_of(scan, place).bytes) {
         return 0; /* A second header, or one that was misdirected. */
     }
-    if (is_log_known(scan) &&
+    if (scan_is_log_known(scan) &&
         (flush->chain != result->chain || flush->first_lsn != result->next_lsn)) {
-        return refuse(scan, SYNOD_ERR_CORRUPT, place,
-                      "this one follows another flush than the one before it");
+        return scan_refuse(scan, SYNOD_ERR_CORRUPT, place,
+                           "this one follows another flush than the one before it");
     }
     *is_next = 1;
-    return check_cluster(scan, place, flush);
+    return 0;
 }
 
 /* Look for the next flush at `place`. */
 static int look(struct scan *scan, struct place place, struct found *found, int *is_found)
 {
+    assert(found != NULL && is_found != NULL);
+    assert(place.index >= scan->result->end);
     enum segment_verdict verdict = SEGMENT_NOTHING;
     const uint8_t *header = NULL;
     *is_found = 0;
-    int error = read_header(scan, place, &found->flush, &verdict, &header);
+    int error = scan_read_header(scan, place, &found->flush, &verdict, &header);
     if (error == 0) {
         error = judge_header(scan, place, verdict, &found->flush, is_found);
     }
@@ -211,75 +207,28 @@ static int look(struct scan *scan, struct place place, struct found *found, int 
     return error;
 }
 
-/* True if a flush could start behind the last one in the same segment. */
-static int has_room(const struct scan *scan)
+int scan_has_room(const struct scan *scan)
 {
+    assert(scan->result->end < scan->result->count);
+    assert(scan->result->offset % SEGMENT_BLOCK_BYTES == 0);
     const struct scan_result *result = scan->result;
     return result->offset < result->segments[result->end].name.bytes;
 }
 
 static int find_next(struct scan *scan, struct found *found, int *is_found)
 {
+    assert(scan->result->count > 0);
+    assert(scan->result->segments[scan->result->end].used == scan->result->offset);
     const struct scan_result *result = scan->result;
     int error = 0;
     *is_found = 0;
-    if (has_room(scan)) {
+    if (scan_has_room(scan)) {
         error = look(scan, (struct place){result->end, result->offset}, found, is_found);
     }
-    if (error == 0 && !*is_found && is_log_known(scan) && result->end + 1 < result->count) {
+    if (error == 0 && !*is_found && scan_is_log_known(scan) && result->end + 1 < result->count) {
         error = look(scan, (struct place){result->end + 1, 0}, found, is_found);
     }
     return error;
-}
-
-/* Where the next flush should have been, if nothing better is known. */
-static struct place default_place(const struct scan *scan)
-{
-    const struct scan_result *result = scan->result;
-    if (!has_room(scan) && result->end + 1 < result->count) {
-        return (struct place){result->end + 1, 0};
-    }
-    return (struct place){result->end, result->offset};
-}
-
-/* Visit every block from `from` to the end of the last segment until one holds a header, for
- * which `is_wanted` answers 1. */
-static int find_header(struct scan *scan, struct place from,
-                       int (*is_wanted)(const struct scan *, struct place,
-                                        const struct segment_flush *),
-                       struct found *found, int *is_found)
-{
-    struct place place = from;
-    *is_found = 0;
-    while (place.index < scan->result->count) {
-        enum segment_verdict verdict = SEGMENT_NOTHING;
-        const uint8_t *header = NULL;
-        if (place.offset >= name_of(scan, place).bytes) {
-            place = (struct place){place.index + 1, 0};
-            continue;
-        }
-        const int error = read_header(scan, place, &found->flush, &verdict, &header);
-        if (error != 0) {
-            return error;
-        }
-        if (verdict != SEGMENT_NOTHING && is_ours(scan, place, &found->flush) &&
-            is_wanted(scan, place, &found->flush)) {
-            found->place = place;
-            found->hash = segment_chain(header);
-            *is_found = 1;
-            return 0;
-        }
-        place.offset += SEGMENT_BLOCK_BYTES;
-    }
-    return 0;
-}
-
-/* The proof that the flush that is judged had returned. Where nothing is known of the log,
- * whatever was written proves that the first flush was. */
-static int is_later(const struct scan *scan, __attribute__((unused)) struct place place,
-                    const struct segment_flush *flush)
-{
-    return flush->number > scan->judged;
 }
 
 /* -- Taking a flush ---------------------------------------------------------------------- */
@@ -287,6 +236,8 @@ static int is_later(const struct scan *scan, __attribute__((unused)) struct plac
 /* The whole record `lsn` in [at, end) of `data` where it should be next; NULL if it is not. */
 static const uint8_t *record_at(const uint8_t *data, uint64_t at, uint64_t end, uint64_t lsn)
 {
+    assert(data != NULL);
+    assert(lsn > 0);
     struct segment_record record;
     if (at + SEGMENT_RECORD_HEADER_BYTES > end || !segment_record_decode(data + at, &record) ||
         record.lsn != lsn || segment_record_bytes(record.size) > end - at ||
@@ -299,6 +250,8 @@ static const uint8_t *record_at(const uint8_t *data, uint64_t at, uint64_t end, 
 /* The second copy of record `lsn`, or NULL. */
 static const uint8_t *copy_of(const uint8_t *data, const struct segment_flush *flush, uint64_t lsn)
 {
+    assert(lsn >= flush->first_lsn);
+    assert(lsn - flush->first_lsn < flush->record_count);
     uint64_t at = (uint64_t)segment_copies_offset(flush) + SEGMENT_FLUSH_HEADER_BYTES;
     const uint64_t end = at + flush->copies_bytes;
     struct segment_record record;
@@ -314,6 +267,8 @@ static const uint8_t *copy_of(const uint8_t *data, const struct segment_flush *f
 static int hand_out(struct scan *scan, const struct found *found, const uint8_t *data,
                     const uint8_t *from)
 {
+    assert(from > data);
+    assert((uint64_t)(from - data) < segment_flush_bytes(&found->flush));
     struct segment_record record;
     const int is_whole = segment_record_decode(from, &record);
     assert(is_whole);
@@ -335,6 +290,9 @@ static int hand_out(struct scan *scan, const struct found *found, const uint8_t 
 /* Go on behind the flush. */
 static void step_over(struct scan *scan, const struct found *found)
 {
+    assert(found->place.index >= scan->result->end);
+    assert(!scan_is_log_known(scan) || found->flush.number == scan->result->next_number);
+    assert(!scan_is_log_known(scan) || found->flush.first_lsn == scan->result->next_lsn);
     struct scan_result *result = scan->result;
     const struct segment_flush *flush = &found->flush;
     struct scan_segment *segment = &result->segments[found->place.index];
@@ -355,19 +313,24 @@ static void step_over(struct scan *scan, const struct found *found)
     result->flush_count++;
 }
 
-/* Hand out every record of the flush, from the second copy where the first is bad, and step
- * over it. `bad_offset` is set to the first byte of a record that had to be replaced. */
-static int take_flush(struct scan *scan, const struct found *found, uint32_t *bad_offset)
+int scan_take_flush(struct scan *scan, const struct found *found, uint32_t *bad_offset)
 {
+    assert(bad_offset != NULL);
+    assert(found->flush.segment == scan_name_of(scan, found->place).number);
+    assert(found->flush.offset == found->place.offset);
     const struct segment_flush *flush = &found->flush;
     const uint64_t records_end = SEGMENT_FLUSH_HEADER_BYTES + (uint64_t)flush->records_bytes;
     const uint8_t *data = NULL;
     uint64_t at = SEGMENT_FLUSH_HEADER_BYTES;
-    int error = window_open(&scan->window, name_of(scan, found->place), scan->report);
+    int error = window_open(&scan->window, scan_name_of(scan, found->place), scan->report);
     if (error == 0) {
         error = window_get(&scan->window, flush->offset, segment_flush_bytes(flush), &data,
                            scan->report);
     }
+    if (error != 0) {
+        return error;
+    }
+    error = check_cluster(scan, found->place, flush);
     if (error != 0) {
         return error;
     }
@@ -384,8 +347,9 @@ static int take_flush(struct scan *scan, const struct found *found, uint32_t *ba
             char text[96];
             snprintf(text, sizeof text, "record %" PRIu64 " in it is damaged, and has no good copy",
                      flush->first_lsn + i);
-            return refuse(scan, SYNOD_ERR_CORRUPT,
-                          (struct place){found->place.index, flush->offset + (uint32_t)at}, text);
+            return scan_refuse(scan, SYNOD_ERR_CORRUPT,
+                               (struct place){found->place.index, flush->offset + (uint32_t)at},
+                               text);
         }
         at += segment_record_bytes(get_u32(record));
         error = hand_out(scan, found, data, record);
@@ -396,145 +360,31 @@ static int take_flush(struct scan *scan, const struct found *found, uint32_t *ba
     return error;
 }
 
-/* -- Judging a bad one ------------------------------------------------------------------- */
-
-static void warn(struct scan *scan, struct place place, const char *text)
-{
-    struct report warning;
-    char path[SEGMENT_PATH_BYTES];
-    if (scan->input->callbacks.on_warning == NULL) {
-        return;
-    }
-    segment_path(path, scan->input->dir, name_of(scan, place));
-    report_fill(&warning, 0, (struct report_place){path, place.offset}, "%s", text);
-    scan->input->callbacks.on_warning(scan->input->callbacks.context, &warning);
-}
-
-/* The second header of the next flush, lying where it says that it should. */
-static int is_second_header(const struct scan *scan, struct place place,
-                            const struct segment_flush *flush)
-{
-    const struct scan_result *result = scan->result;
-    const uint32_t offset = place.index == result->end ? result->offset : 0;
-    const int is_next = !is_log_known(scan) ||
-                        (flush->number == result->next_number && flush->chain == result->chain &&
-                         flush->first_lsn == result->next_lsn);
-    return is_next && place.index <= result->end + 1 && flush->offset == offset &&
-           flush->format == SEGMENT_FORMAT && flush->copies_bytes > 0 &&
-           flush->segment_bytes == name_of(scan, place).bytes &&
-           place.offset == flush->offset + segment_copies_offset(flush);
-}
-
-/* Does the flush behind `found` name it as its predecessor? Only this tells the headers of a
- * flush that had returned from what a torn one left. */
-static int is_named_by_next(struct scan *scan, const struct found *found, int *is_named)
-{
-    const uint64_t end = found->flush.offset + segment_flush_bytes(&found->flush);
-    const struct place places[] = {{found->place.index, (uint32_t)end},
-                                   {found->place.index + 1, 0}};
-    *is_named = 0;
-    for (size_t i = 0; i < 2 && !*is_named; i++) {
-        struct segment_flush next;
-        enum segment_verdict verdict = SEGMENT_NOTHING;
-        if (places[i].index >= scan->result->count ||
-            places[i].offset >= name_of(scan, places[i]).bytes) {
-            continue;
-        }
-        const int error = read_header(scan, places[i], &next, &verdict, NULL);
-        if (error != 0) {
-            return error;
-        }
-        *is_named = verdict == SEGMENT_GOOD && next.log == found->flush.log &&
-                    next.segment == name_of(scan, places[i]).number &&
-                    next.offset == places[i].offset && next.number == found->flush.number + 1 &&
-                    next.chain == found->hash;
-    }
-    return 0;
-}
-
-/* A flush that had returned is bad: is there a header, the first or the second, that tells what
- * was in it? Else refuse. */
-static int find_any_header(struct scan *scan, struct place place, struct found *found, int is_found)
-{
-    int error = 0;
-    if (!is_found) {
-        error = find_header(scan, place, is_second_header, found, &is_found);
-        found->place.offset = is_found ? found->flush.offset : place.offset;
-    }
-    if (error == 0 && is_found) {
-        error = is_named_by_next(scan, found, &is_found);
-    }
-    if (error == 0 && !is_found) {
-        return refuse(scan, SYNOD_ERR_CORRUPT, place,
-                      "it is damaged; a later flush proves that it was complete");
-    }
-    return error;
-}
-
-/* A flush that had returned is damaged: take its records if each is whole in one copy. */
-static int salvage(struct scan *scan, const struct found *found)
-{
-    uint32_t bad_offset = 0;
-    const int error = take_flush(scan, found, &bad_offset);
-    if (error == 0) {
-        warn(scan,
-             (struct place){found->place.index, bad_offset != 0 ? bad_offset : found->flush.offset},
-             "damaged here; every record of the flush was found whole, in one copy or the other");
-    }
-    return error;
-}
-
-/* The next flush is bad: its header was found but the body does not fit (`is_found`), or there
- * is no header. Sets `is_end` if it may be cut; else takes it or refuses. */
-static int judge_bad(struct scan *scan, struct found *found, int is_found, int *is_end)
-{
-    const struct place place = is_found ? found->place : default_place(scan);
-    struct found later;
-    int is_proved = 0;
-    scan->judged = is_log_known(scan) ? scan->result->next_number : 0;
-    if (is_found) {
-        scan->judged = found->flush.number;
-    }
-    int error = find_header(scan, place, is_later, &later, &is_proved);
-    if (error != 0) {
-        return error;
-    }
-    *is_end = !is_proved;
-    if (!is_proved) {
-        if (is_found) {
-            warn(scan, place, "cut a flush that a crash left unfinished; nothing acknowledged it");
-            scan->result->end = place.index;
-            scan->result->offset = place.offset;
-        }
-        return 0;
-    }
-    if (later.flush.format > SEGMENT_FORMAT && !is_log_known(scan)) {
-        return refuse(scan, SYNOD_ERR_FOREIGN, later.place,
-                      "this one was written by a newer version of the program");
-    }
-    error = find_any_header(scan, place, found, is_found);
-    return error == 0 ? salvage(scan, found) : error;
-}
-
 /* Where nothing valid follows, no segment may follow either but the one that was made ahead. */
 static int check_end(struct scan *scan)
 {
+    assert(scan->result->end < scan->result->count);
+    assert(scan->result->next_number > scan->result->flush_count);
+    assert(scan->result->next_lsn > 0);
     const struct scan_result *result = scan->result;
-    const int is_empty = !is_log_known(scan);
+    const int is_empty = !scan_is_log_known(scan);
     if (is_empty && (result->count > 1 || result->segments[0].name.number != 1)) {
-        return refuse(scan, SYNOD_ERR_CORRUPT, (struct place){0, 0}, "there is nothing");
+        return scan_refuse(scan, SYNOD_ERR_CORRUPT, (struct place){0, 0}, "there is nothing");
     }
     if (result->count > result->end + 2) {
-        return refuse(scan, SYNOD_ERR_CORRUPT, (struct place){result->end + 1, 0},
-                      "there is nothing, but a later segment is there");
+        return scan_refuse(scan, SYNOD_ERR_CORRUPT, (struct place){result->end + 1, 0},
+                           "there is nothing, but a later segment is there");
     }
     return 0;
 }
 
 static int is_body_good(struct scan *scan, const struct found *found, int *is_good)
 {
+    assert(is_good != NULL);
+    assert(found->flush.format == SEGMENT_FORMAT);
+    assert(found->flush.offset == found->place.offset);
     const uint8_t *data = NULL;
-    int error = window_open(&scan->window, name_of(scan, found->place), scan->report);
+    int error = window_open(&scan->window, scan_name_of(scan, found->place), scan->report);
     if (error == 0) {
         error = window_get(&scan->window, found->flush.offset, segment_flush_bytes(&found->flush),
                            &data, scan->report);
@@ -546,6 +396,8 @@ static int is_body_good(struct scan *scan, const struct found *found, int *is_go
 /* One flush further, or `is_end`. */
 static int step(struct scan *scan, int *is_end)
 {
+    assert(is_end != NULL && !*is_end);
+    assert(scan->result->end < scan->result->count);
     struct found found;
     int is_found = 0;
     int is_good = 0;
@@ -558,13 +410,15 @@ static int step(struct scan *scan, int *is_end)
     }
     if (is_good) {
         uint32_t bad_offset = 0;
-        return take_flush(scan, &found, &bad_offset);
+        return scan_take_flush(scan, &found, &bad_offset);
     }
-    return judge_bad(scan, &found, is_found, is_end);
+    return scan_judge_bad(scan, &found, is_found, is_end);
 }
 
 int scan_run(const struct scan_input *input, struct report *report, struct scan_result *result)
 {
+    assert(result != NULL);
+    assert(input->os != NULL && input->dir != NULL);
     struct scan scan = {.input = input,
                         .report = report,
                         .result = result,
@@ -590,6 +444,8 @@ int scan_run(const struct scan_input *input, struct report *report, struct scan_
 
 void scan_result_deinit(struct scan_result *result)
 {
+    assert(result != NULL);
+    assert(result->segments != NULL || result->count == 0);
     free(result->segments);
     *result = (struct scan_result){0};
 }

@@ -137,10 +137,12 @@ enum {
     RECORD_BODY_CRC_AT = 24,
     RECORD_CRC_AT = 28,
     NAME_LENGTH = 16 + 1 + 8 + 4,
+    FLUSH_BYTES_MAX = 1 << 30,
 };
 
 static uint64_t round_to_block(uint64_t bytes)
 {
+    assert(bytes <= UINT64_MAX - SEGMENT_BLOCK_BYTES);
     return (bytes + SEGMENT_BLOCK_BYTES - 1) / SEGMENT_BLOCK_BYTES * SEGMENT_BLOCK_BYTES;
 }
 
@@ -157,6 +159,8 @@ void segment_path(char path[SEGMENT_PATH_BYTES], const char *dir, struct segment
 
 int segment_name_parse(const char *text, struct segment_name *name)
 {
+    assert(text != NULL);
+    assert(name != NULL);
     if (strlen(text) != NAME_LENGTH || strspn(text, "0123456789abcdef") != 16 || text[16] != '-' ||
         strspn(text + 17, "0123456789abcdef") != 8 || strcmp(text + 25, ".wal") != 0) {
         return 0;
@@ -170,11 +174,14 @@ int segment_name_parse(const char *text, struct segment_name *name)
 
 uint32_t segment_copies_offset(const struct segment_flush *flush)
 {
+    assert(flush->records_bytes <= FLUSH_BYTES_MAX);
     return (uint32_t)round_to_block(SEGMENT_FLUSH_HEADER_BYTES + (uint64_t)flush->records_bytes);
 }
 
 uint64_t segment_flush_bytes(const struct segment_flush *flush)
 {
+    assert(flush->records_bytes <= FLUSH_BYTES_MAX);
+    assert(flush->copies_bytes <= flush->records_bytes);
     const uint64_t first = segment_copies_offset(flush);
     if (flush->copies_bytes == 0) {
         return first;
@@ -182,8 +189,21 @@ uint64_t segment_flush_bytes(const struct segment_flush *flush)
     return first + round_to_block(SEGMENT_FLUSH_HEADER_BYTES + (uint64_t)flush->copies_bytes);
 }
 
+/* The CRC has vouched for the numbers; this keeps a writer's bug from becoming a reader's. */
+static int is_sane(const struct segment_flush *flush)
+{
+    return flush->format > 0 && flush->log != 0 && flush->segment != 0 &&
+           flush->offset % SEGMENT_BLOCK_BYTES == 0 && flush->number > 0 && flush->first_lsn > 0 &&
+           flush->records_bytes % 8 == 0 && flush->copies_bytes <= flush->records_bytes &&
+           flush->records_bytes / SEGMENT_RECORD_HEADER_BYTES >= flush->record_count &&
+           flush->records_bytes <= FLUSH_BYTES_MAX && flush->offset <= flush->segment_bytes &&
+           segment_flush_bytes(flush) <= flush->segment_bytes - flush->offset;
+}
+
 static void encode_header(const struct segment_flush *flush, uint8_t *to)
 {
+    assert(is_sane(flush));
+    assert(flush->format == SEGMENT_FORMAT);
     memcpy(to, MAGIC, sizeof MAGIC);
     put_u16(to + 12, flush->format);
     put_u16(to + 14, flush->flags);
@@ -204,18 +224,10 @@ static void encode_header(const struct segment_flush *flush, uint8_t *to)
             crc32c(0, to + HEADER_CRC_FROM, SEGMENT_FLUSH_HEADER_BYTES - HEADER_CRC_FROM));
 }
 
-/* The CRC has vouched for the numbers; this keeps a writer's bug from becoming a reader's. */
-static int is_sane(const struct segment_flush *flush)
-{
-    return flush->offset % SEGMENT_BLOCK_BYTES == 0 && flush->number > 0 && flush->first_lsn > 0 &&
-           flush->records_bytes % 8 == 0 && flush->copies_bytes <= flush->records_bytes &&
-           flush->records_bytes / SEGMENT_RECORD_HEADER_BYTES >= flush->record_count &&
-           flush->records_bytes <= (1u << 30) && flush->offset <= flush->segment_bytes &&
-           segment_flush_bytes(flush) <= flush->segment_bytes - flush->offset;
-}
-
 enum segment_verdict segment_flush_decode(const uint8_t *from, struct segment_flush *flush)
 {
+    assert(from != NULL);
+    assert(flush != NULL);
     if (memcmp(from, MAGIC, sizeof MAGIC) != 0 ||
         get_u32(from + HEADER_CRC_AT) !=
             crc32c(0, from + HEADER_CRC_FROM, SEGMENT_FLUSH_HEADER_BYTES - HEADER_CRC_FROM)) {
@@ -247,6 +259,8 @@ enum segment_verdict segment_flush_decode(const uint8_t *from, struct segment_fl
  * out the second header, which contains it. */
 static uint64_t hash_body(const uint8_t *data, const struct segment_flush *flush)
 {
+    assert(is_sane(flush));
+    assert(data != NULL);
     const uint32_t first = segment_copies_offset(flush);
     const uint64_t total = segment_flush_bytes(flush);
     const uint64_t hash =
@@ -261,6 +275,8 @@ static uint64_t hash_body(const uint8_t *data, const struct segment_flush *flush
 /* Fill in the checksums of every record, and copy to `copies` those that asked for it. */
 static void finish_records(uint8_t *records, const struct segment_flush *flush, uint8_t *copies)
 {
+    assert(flush->copies_bytes == 0 || copies != NULL);
+    assert(flush->records_bytes == 0 || flush->record_count > 0);
     size_t at = 0;
     size_t copied = 0;
     while (at < flush->records_bytes) {
@@ -282,6 +298,8 @@ static void finish_records(uint8_t *records, const struct segment_flush *flush, 
 
 void segment_flush_finish(uint8_t *data, struct segment_flush *flush)
 {
+    assert((uintptr_t)data % 8 == 0);
+    assert(flush->format == SEGMENT_FORMAT);
     const uint32_t first = segment_copies_offset(flush);
     const uint64_t total = segment_flush_bytes(flush);
     const size_t records_end = SEGMENT_FLUSH_HEADER_BYTES + (size_t)flush->records_bytes;
@@ -304,6 +322,7 @@ void segment_flush_finish(uint8_t *data, struct segment_flush *flush)
 
 int segment_body_is_good(const uint8_t *data, const struct segment_flush *flush)
 {
+    assert(data != NULL);
     assert(is_sane(flush));
     if (flush->copies_bytes > 0 &&
         memcmp(data, data + segment_copies_offset(flush), SEGMENT_FLUSH_HEADER_BYTES) != 0) {
@@ -314,6 +333,8 @@ int segment_body_is_good(const uint8_t *data, const struct segment_flush *flush)
 
 uint64_t segment_chain(const uint8_t *header)
 {
+    assert(header != NULL);
+    assert(memcmp(header, MAGIC, sizeof MAGIC) == 0);
     return XXH3_64bits(header, SEGMENT_FLUSH_HEADER_BYTES);
 }
 
@@ -335,6 +356,8 @@ void segment_record_encode(const struct segment_record *record, uint8_t *to)
 
 int segment_record_decode(const uint8_t *from, struct segment_record *record)
 {
+    assert(from != NULL);
+    assert(record != NULL);
     if (get_u32(from + RECORD_CRC_AT) != crc32c(0, from, RECORD_CRC_AT)) {
         return 0;
     }
@@ -351,5 +374,7 @@ int segment_record_decode(const uint8_t *from, struct segment_record *record)
 
 int segment_body_matches(const uint8_t *header, const uint8_t *body)
 {
+    assert(header != NULL);
+    assert(body != NULL || get_u32(header) == 0);
     return get_u32(header + RECORD_BODY_CRC_AT) == crc32c(0, body, get_u32(header));
 }

@@ -107,6 +107,9 @@ struct writing {
 
 static int write_bytes(struct writing *writing, const void *data, size_t size)
 {
+    assert(writing->file.file != NULL);
+    assert(size > 0);
+    assert(writing->unsynced < SNAPSHOT_SYNC_BYTES);
     const struct report_place place = {writing->file.path, writing->offset};
     const int error =
         os_file_write(writing->file.os, writing->file.file, writing->offset, data, size);
@@ -124,6 +127,8 @@ static int write_bytes(struct writing *writing, const void *data, size_t size)
 
 static int write_head(struct writing *writing)
 {
+    assert(writing->offset == 0);
+    assert(writing->info->metadata.size <= SNAPSHOT_METADATA_BYTES);
     const struct snapshot_info *info = writing->info;
     uint8_t *to = writing->chunk;
     const size_t size = HEADER_BYTES + info->metadata.size;
@@ -146,6 +151,8 @@ static int write_head(struct writing *writing)
 
 static uint32_t chunk_crc(const uint8_t *header, const uint8_t *data)
 {
+    assert(get_u32(header) > 0);
+    assert(get_u32(header) <= SNAPSHOT_CHUNK_BYTES);
     const uint32_t crc = crc32c(0, header, 4);
     return crc32c(crc32c(crc, header + 8, 8), data, get_u32(header));
 }
@@ -153,6 +160,7 @@ static uint32_t chunk_crc(const uint8_t *header, const uint8_t *data)
 /* Fill a chunk from the source. Returns its size, 0 at the end, or a negative error. */
 static int64_t fill_chunk(struct writing *writing)
 {
+    assert(writing->chunk != NULL);
     size_t size = 0;
     while (size < SNAPSHOT_CHUNK_BYTES) {
         const int64_t got = writing->source.read(writing->source.context,
@@ -174,6 +182,8 @@ static int64_t fill_chunk(struct writing *writing)
 
 static int write_chunks(struct writing *writing)
 {
+    assert(writing->chunk_count == 0);
+    assert(writing->offset == HEADER_BYTES + writing->info->metadata.size);
     for (;;) {
         const int64_t size = fill_chunk(writing);
         if (size <= 0) {
@@ -196,6 +206,10 @@ static int write_chunks(struct writing *writing)
 
 static int write_trailer(struct writing *writing)
 {
+    assert(writing->chunk_count <= writing->state_bytes);
+    assert(writing->state_bytes <= writing->chunk_count * SNAPSHOT_CHUNK_BYTES);
+    assert(writing->offset == HEADER_BYTES + writing->info->metadata.size + writing->state_bytes +
+                                  writing->chunk_count * CHUNK_HEADER_BYTES);
     uint8_t trailer[TRAILER_BYTES] = {0};
     put_u64(trailer + 8, writing->chunk_count);
     put_u64(trailer + 16, writing->state_bytes);
@@ -209,6 +223,7 @@ static int write_trailer(struct writing *writing)
 int snapshot_write(struct os *os, const char *dir, const struct snapshot_info *info,
                    struct snapshot_source source, struct report *report)
 {
+    assert(source.read != NULL);
     struct writing writing = {.file = {.os = os}, .info = info, .source = source, .report = report};
     assert(info->cluster != 0);
     assert(info->metadata.size <= SNAPSHOT_METADATA_BYTES);
@@ -252,6 +267,8 @@ int snapshot_write(struct os *os, const char *dir, const struct snapshot_info *i
 static int read_bytes(const struct snapshot *snapshot, uint64_t offset, void *to, size_t size,
                       struct report *report)
 {
+    assert(snapshot->file.file != NULL);
+    assert(to != NULL || size == 0);
     const struct report_place place = {snapshot->file.path, offset};
     const int64_t got = os_file_read(snapshot->file.os, snapshot->file.file, offset, to, size);
     if (got < 0) {
@@ -268,6 +285,8 @@ static int read_bytes(const struct snapshot *snapshot, uint64_t offset, void *to
 static int refuse(const struct snapshot *snapshot, uint64_t offset, const char *expected,
                   struct report *report)
 {
+    assert(expected != NULL);
+    assert(snapshot->file.path[0] != '\0');
     return report_fill(report, SYNOD_ERR_CORRUPT,
                        (struct report_place){snapshot->file.path, offset}, "expected %s", expected);
 }
@@ -275,6 +294,8 @@ static int refuse(const struct snapshot *snapshot, uint64_t offset, const char *
 /* The header is in `fixed`: read the metadata behind it and check both. */
 static int read_metadata(struct snapshot *snapshot, const uint8_t *fixed, struct report *report)
 {
+    assert(snapshot->head == NULL);
+    assert(memcmp(fixed, MAGIC, sizeof MAGIC) == 0);
     const uint32_t metadata_bytes = get_u32(fixed + 44);
     if (metadata_bytes > SNAPSHOT_METADATA_BYTES) {
         return refuse(snapshot, 44, "the size of the metadata to be within the limit", report);
@@ -299,6 +320,8 @@ static int read_metadata(struct snapshot *snapshot, const uint8_t *fixed, struct
 
 static int read_head(struct snapshot *snapshot, struct report *report)
 {
+    assert(snapshot->head == NULL);
+    assert(snapshot->file.file != NULL);
     uint8_t fixed[HEADER_BYTES];
     int error = read_bytes(snapshot, 0, fixed, sizeof fixed, report);
     if (error != 0) {
@@ -332,6 +355,8 @@ static int read_head(struct snapshot *snapshot, struct report *report)
 
 static int read_trailer(struct snapshot *snapshot, struct report *report)
 {
+    assert(snapshot->head_bytes >= HEADER_BYTES);
+    assert(snapshot->chunk_bytes > 0);
     uint8_t trailer[TRAILER_BYTES];
     const int64_t size = os_file_size(snapshot->file.os, snapshot->file.file);
     if (size < 0) {
@@ -361,6 +386,8 @@ static int read_trailer(struct snapshot *snapshot, struct report *report)
 int snapshot_open_path(struct os *os, const char *path, uint64_t slot, struct report *report,
                        struct snapshot **snapshot)
 {
+    assert(strlen(path) < SNAPSHOT_PATH_BYTES);
+    assert(snapshot != NULL);
     struct snapshot *opened = calloc(1, sizeof *opened);
     *snapshot = NULL;
     if (opened == NULL) {
@@ -389,6 +416,8 @@ int snapshot_open_path(struct os *os, const char *path, uint64_t slot, struct re
 int snapshot_open(struct os *os, const char *dir, uint64_t slot, struct report *report,
                   struct snapshot **snapshot)
 {
+    assert(dir != NULL);
+    assert(snapshot != NULL);
     char directory[SNAPSHOT_PATH_BYTES];
     char path[SNAPSHOT_PATH_BYTES];
     *snapshot = NULL;
@@ -403,6 +432,8 @@ int snapshot_open(struct os *os, const char *dir, uint64_t slot, struct report *
 int snapshot_check(const struct snapshot *snapshot, uint64_t cluster, uint32_t group,
                    struct report *report)
 {
+    assert(snapshot->head != NULL);
+    assert(snapshot->file.file != NULL);
     const struct report_place place = {snapshot->file.path, 16};
     if (snapshot->info.cluster != cluster) {
         return report_fill(report, SYNOD_ERR_FOREIGN, place,
@@ -419,16 +450,19 @@ int snapshot_check(const struct snapshot *snapshot, uint64_t cluster, uint32_t g
 
 const struct snapshot_info *snapshot_info(const struct snapshot *snapshot)
 {
+    assert(snapshot->head != NULL);
     return &snapshot->info;
 }
 
 uint64_t snapshot_file_bytes(const struct snapshot *snapshot)
 {
+    assert(snapshot->file_bytes >= HEADER_BYTES + TRAILER_BYTES);
     return snapshot->file_bytes;
 }
 
 uint64_t snapshot_state_bytes(const struct snapshot *snapshot)
 {
+    assert(snapshot->file_bytes >= HEADER_BYTES + TRAILER_BYTES);
     return snapshot->state_bytes;
 }
 
@@ -436,6 +470,9 @@ uint64_t snapshot_state_bytes(const struct snapshot *snapshot)
 static int read_chunk(const struct snapshot *snapshot, uint64_t number, uint64_t offset,
                       uint8_t *chunk, struct report *report)
 {
+    assert(number < snapshot->chunk_count);
+    assert(offset >= snapshot->head_bytes);
+    assert(offset <= snapshot->file_bytes - TRAILER_BYTES);
     const uint64_t end = snapshot->file_bytes - TRAILER_BYTES;
     if (end - offset < CHUNK_HEADER_BYTES) {
         return refuse(snapshot, offset, "another chunk", report);
@@ -463,6 +500,8 @@ static int read_chunk(const struct snapshot *snapshot, uint64_t number, uint64_t
 static int load_chunks(const struct snapshot *snapshot, struct snapshot_sink sink, uint8_t *chunk,
                        struct report *report)
 {
+    assert(chunk != NULL);
+    assert(snapshot->head_bytes + TRAILER_BYTES <= snapshot->file_bytes);
     uint64_t offset = snapshot->head_bytes;
     uint64_t state_bytes = 0;
     uint64_t hash = XXH3_64bits(snapshot->head, snapshot->head_bytes);
@@ -492,6 +531,8 @@ static int load_chunks(const struct snapshot *snapshot, struct snapshot_sink sin
 
 int snapshot_load(struct snapshot *snapshot, struct snapshot_sink sink, struct report *report)
 {
+    assert(snapshot->file.file != NULL);
+    assert(snapshot->head != NULL);
     uint8_t *chunk = malloc(CHUNK_HEADER_BYTES + SNAPSHOT_CHUNK_BYTES);
     if (chunk == NULL) {
         return snapshot_fail_memory(snapshot->file.path, report);
@@ -504,6 +545,8 @@ int snapshot_load(struct snapshot *snapshot, struct snapshot_sink sink, struct r
 int64_t snapshot_read_raw(struct snapshot *snapshot, uint64_t offset, void *to, size_t size,
                           struct report *report)
 {
+    assert(snapshot->file.file != NULL);
+    assert(to != NULL || size == 0);
     const int64_t got = os_file_read(snapshot->file.os, snapshot->file.file, offset, to, size);
     return got >= 0 ? got
                     : report_system(report, (struct report_place){snapshot->file.path, offset},

@@ -10,13 +10,16 @@
 #include "wal/snapshot_internal.h"
 
 enum {
-    SLOT_DIGITS = 16
+    SLOT_DIGITS = 16,
+    NAME_BYTES = 40 /* Room for a name with any suffix. */
 };
 
 /* -- Names ------------------------------------------------------------------------------- */
 
 int snapshot_name_directory(char path[SNAPSHOT_PATH_BYTES], const char *dir, struct report *report)
 {
+    assert(path != NULL);
+    assert(dir != NULL);
     const int length = snprintf(path, SNAPSHOT_PATH_BYTES, "%s/snap", dir);
     if (length < 0 || length >= SNAPSHOT_PATH_BYTES - 64) {
         return report_fill(report, SYNOD_ERR_ACCESS, (struct report_place){dir, 0},
@@ -28,6 +31,8 @@ int snapshot_name_directory(char path[SNAPSHOT_PATH_BYTES], const char *dir, str
 void snapshot_name_file(char path[SNAPSHOT_PATH_BYTES], const char *directory, uint64_t slot,
                         const char *suffix)
 {
+    assert(suffix != NULL);
+    assert(strlen(directory) < SNAPSHOT_PATH_BYTES - NAME_BYTES);
     const int length =
         snprintf(path, SNAPSHOT_PATH_BYTES, "%s/%016" PRIx64 ".snap%s", directory, slot, suffix);
     assert(length > 0 && length < SNAPSHOT_PATH_BYTES);
@@ -37,6 +42,8 @@ void snapshot_name_file(char path[SNAPSHOT_PATH_BYTES], const char *directory, u
  * not complete; `suffix` points to what follows ".snap". */
 static int parse_name(const char *name, uint64_t *slot, const char **suffix)
 {
+    assert(name != NULL);
+    assert(slot != NULL && suffix != NULL);
     if (strspn(name, "0123456789abcdef") != SLOT_DIGITS ||
         strncmp(name + SLOT_DIGITS, ".snap", 5) != 0) {
         return 0;
@@ -48,6 +55,8 @@ static int parse_name(const char *name, uint64_t *slot, const char **suffix)
 
 int snapshot_open_file(struct snapshot_file *file, unsigned flags, struct report *report)
 {
+    assert(file->file == NULL);
+    assert(file->path[0] != '\0');
     const int error = os_file_open(file->os, file->path, flags, &file->file);
     if (error != 0) {
         file->file = NULL;
@@ -58,6 +67,7 @@ int snapshot_open_file(struct snapshot_file *file, unsigned flags, struct report
 
 void snapshot_close_file(struct snapshot_file *file)
 {
+    assert(file->file == NULL || file->os != NULL);
     if (file->file != NULL) {
         os_file_close(file->os, file->file);
         file->file = NULL;
@@ -66,6 +76,7 @@ void snapshot_close_file(struct snapshot_file *file)
 
 int snapshot_fail_memory(const char *path, struct report *report)
 {
+    assert(path != NULL);
     return report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){path, 0},
                        "no memory for a snapshot");
 }
@@ -85,6 +96,7 @@ struct visit {
 
 static void remove_name(struct visit *visit, const char *name)
 {
+    assert(name != NULL);
     char path[SNAPSHOT_PATH_BYTES];
     const int length = snprintf(path, sizeof path, "%s/%s", visit->directory, name);
     assert(length > 0 && length < SNAPSHOT_PATH_BYTES);
@@ -97,6 +109,8 @@ static void remove_name(struct visit *visit, const char *name)
 
 static void visit_unfinished(void *context, const char *name)
 {
+    assert(name != NULL);
+    assert(context != NULL);
     struct visit *visit = context;
     uint64_t slot;
     const char *suffix;
@@ -108,6 +122,8 @@ static void visit_unfinished(void *context, const char *name)
 
 static void visit_old(void *context, const char *name)
 {
+    assert(name != NULL);
+    assert(context != NULL);
     struct visit *visit = context;
     uint64_t slot;
     const char *suffix;
@@ -119,6 +135,8 @@ static void visit_old(void *context, const char *name)
 /* They come oldest first: each new one pushes the others back. */
 static void visit_slot(void *context, const char *name)
 {
+    assert(name != NULL);
+    assert(context != NULL);
     struct visit *visit = context;
     uint64_t slot;
     const char *suffix;
@@ -134,6 +152,8 @@ static void visit_slot(void *context, const char *name)
 
 static int visit_all(struct visit *visit, void (*each)(void *context, const char *name))
 {
+    assert(each != NULL);
+    assert(visit->error == 0);
     const int error = os_dir_list(visit->os, visit->directory, each, visit);
     if (error != 0) {
         return report_system(visit->report, (struct report_place){visit->directory, 0},
@@ -144,6 +164,8 @@ static int visit_all(struct visit *visit, void (*each)(void *context, const char
 
 int snapshot_start(struct os *os, const char *dir, struct report *report)
 {
+    assert(os != NULL);
+    assert(dir != NULL);
     char directory[SNAPSHOT_PATH_BYTES];
     int error = snapshot_name_directory(directory, dir, report);
     if (error != 0) {
@@ -169,6 +191,8 @@ int snapshot_start(struct os *os, const char *dir, struct report *report)
 int64_t snapshot_list(struct os *os, const char *dir, uint64_t *slots, size_t capacity,
                       struct report *report)
 {
+    assert(slots != NULL || capacity == 0);
+    assert(dir != NULL);
     char directory[SNAPSHOT_PATH_BYTES];
     const int error = snapshot_name_directory(directory, dir, report);
     if (error != 0) {
@@ -182,6 +206,8 @@ int64_t snapshot_list(struct os *os, const char *dir, uint64_t *slots, size_t ca
 
 int snapshot_remove_below(struct os *os, const char *dir, uint64_t slot, struct report *report)
 {
+    assert(os != NULL);
+    assert(dir != NULL);
     char directory[SNAPSHOT_PATH_BYTES];
     const int error = snapshot_name_directory(directory, dir, report);
     if (error != 0) {
@@ -195,6 +221,8 @@ int snapshot_remove_below(struct os *os, const char *dir, uint64_t slot, struct 
 
 int snapshot_install(const struct snapshot_file *file, uint64_t slot, struct report *report)
 {
+    assert(file->path[0] != '\0');
+    assert(file->directory[0] != '\0');
     char path[SNAPSHOT_PATH_BYTES];
     snapshot_name_file(path, file->directory, slot, "");
     const struct report_place place = {path, 0};
@@ -208,6 +236,7 @@ int snapshot_install(const struct snapshot_file *file, uint64_t slot, struct rep
 
 int snapshot_sync_file(struct snapshot_file *file, uint64_t offset, struct report *report)
 {
+    assert(file->file != NULL);
     const int error = os_file_sync(file->os, file->file);
     return error == 0
                ? 0

@@ -18,6 +18,8 @@ struct snapshot_receive {
 int snapshot_receive_new(struct os *os, const char *dir, uint64_t slot, struct report *report,
                          struct snapshot_receive **receive)
 {
+    assert(receive != NULL);
+    assert(dir != NULL);
     struct snapshot_receive *made = calloc(1, sizeof *made);
     *receive = NULL;
     if (made == NULL) {
@@ -43,6 +45,8 @@ int snapshot_receive_new(struct os *os, const char *dir, uint64_t slot, struct r
 int snapshot_receive_write(struct snapshot_receive *receive, uint64_t offset, struct bytes piece,
                            struct report *report)
 {
+    assert(receive->file.file != NULL);
+    assert(receive->unsynced < SNAPSHOT_SYNC_BYTES);
     assert(offset == receive->offset);
     const int error =
         os_file_write(receive->file.os, receive->file.file, offset, piece.data, piece.size);
@@ -61,6 +65,7 @@ int snapshot_receive_write(struct snapshot_receive *receive, uint64_t offset, st
 
 uint64_t snapshot_receive_offset(const struct snapshot_receive *receive)
 {
+    assert(receive->unsynced <= receive->offset);
     return receive->offset;
 }
 
@@ -68,6 +73,8 @@ uint64_t snapshot_receive_offset(const struct snapshot_receive *receive)
 static int check_received(const struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
                           struct report *report)
 {
+    assert(receive->file.file != NULL);
+    assert(cluster != 0);
     struct snapshot *snapshot;
     int error =
         snapshot_open_path(receive->file.os, receive->file.path, receive->slot, report, &snapshot);
@@ -85,6 +92,8 @@ static int check_received(const struct snapshot_receive *receive, uint64_t clust
 int snapshot_receive_finish(struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
                             struct report *report)
 {
+    assert(receive->file.file != NULL);
+    assert(cluster != 0);
     int error = snapshot_sync_file(&receive->file, 0, report);
     if (error == 0) {
         error = check_received(receive, cluster, group, report);
@@ -103,6 +112,8 @@ int snapshot_receive_finish(struct snapshot_receive *receive, uint64_t cluster, 
 
 void snapshot_receive_free(struct snapshot_receive *receive)
 {
+    assert(receive != NULL);
+    assert(receive->file.os != NULL);
     snapshot_close_file(&receive->file);
     os_remove(receive->file.os, receive->file.path); /* Or the next start does it. */
     free(receive);

@@ -31,6 +31,9 @@ enum {
 
 static const char SPARE_PREFIX[] = "spare-";
 
+static void run(struct os_work *work);
+static void done(struct os_work *work);
+
 static void spare_path(char path[SEGMENT_PATH_BYTES], const struct supply *supply, size_t spare)
 {
     assert(spare < SUPPLY_SPARES);
@@ -39,10 +42,38 @@ static void spare_path(char path[SEGMENT_PATH_BYTES], const struct supply *suppl
     assert(length > 0 && length < SEGMENT_PATH_BYTES);
 }
 
+static size_t count_spares(const struct supply *supply)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < SUPPLY_SPARES; i++) {
+        count += supply->spare_bytes[i] != 0;
+    }
+    return count;
+}
+
+void supply_check(const struct supply *supply)
+{
+    assert((supply->ready_file == NULL) == (supply->ready.number == 0));
+    assert(supply->ready.bytes % SEGMENT_BLOCK_BYTES == 0);
+    assert(count_spares(supply) <= SUPPLY_SPARES);
+    if (supply->is_busy) {
+        const struct supply_job *job = &supply->job;
+        assert(job->spare < SUPPLY_SPARES);
+        /* What is made is not ready, and what is given up is not made. */
+        assert(job->to.number == 0 || supply->ready_file == NULL);
+        assert(job->from.number != job->to.number || !job->is_removal);
+        assert(supply->work.run == run && supply->work.done == done);
+    } else {
+        assert(supply->job.file == NULL);
+    }
+}
+
 /* -- Steps of a job, on a worker ---------------------------------------------------------- */
 
 static int move(struct supply *supply, const char *from, const char *to, struct report *report)
 {
+    assert(strcmp(from, to) != 0);
+    assert(report->error == 0);
     const struct report_place place = {from, 0};
     int error = os_rename(supply->os, from, to);
     if (error != 0) {
@@ -56,6 +87,8 @@ static int move(struct supply *supply, const char *from, const char *to, struct 
 static int fill(struct supply *supply, struct os_file *file, uint32_t *bytes, struct report *report,
                 const char *path)
 {
+    assert(*bytes % SEGMENT_BLOCK_BYTES == 0);
+    assert(report->error == 0);
     const int64_t size = os_file_size(supply->os, file);
     if (size < 0) {
         return report_system(report, (struct report_place){path, 0}, "stat", size);
@@ -88,6 +121,8 @@ static int fill(struct supply *supply, struct os_file *file, uint32_t *bytes, st
 /* Give up the name of segment `from`. */
 static int retire(struct supply *supply, struct supply_job *job)
 {
+    assert(job->from.number != 0);
+    assert(job->spare < SUPPLY_SPARES);
     char path[SEGMENT_PATH_BYTES];
     char spare[SEGMENT_PATH_BYTES];
     segment_path(path, supply->dir, job->from);
@@ -108,6 +143,9 @@ static int retire(struct supply *supply, struct supply_job *job)
 /* Make segment `to` of spare-k, which may be there already. */
 static int make(struct supply *supply, struct supply_job *job)
 {
+    assert(job->to.number != 0);
+    assert(job->file == NULL);
+    assert(job->report.error == 0);
     char path[SEGMENT_PATH_BYTES];
     char spare[SEGMENT_PATH_BYTES];
     spare_path(spare, supply, job->spare);
@@ -134,6 +172,9 @@ static int make(struct supply *supply, struct supply_job *job)
 
 static void run_job(struct supply *supply)
 {
+    assert(supply->job.report.error == 0);
+    assert(supply->job.from.number != 0 || supply->job.to.number != 0);
+    assert(!supply->job.is_removal || supply->job.to.number == 0);
     struct supply_job *job = &supply->job;
     int error = 0;
     if (job->from.number != 0) {
@@ -146,6 +187,8 @@ static void run_job(struct supply *supply)
 
 static void run(struct os_work *work)
 {
+    assert(work->run == run);
+    assert(LIST_ITEM(work, struct supply, work)->is_busy);
     run_job(LIST_ITEM(work, struct supply, work));
 }
 
@@ -154,6 +197,8 @@ static void run(struct os_work *work)
 /* Book what the job came to. */
 static void settle(struct supply *supply)
 {
+    assert(!supply->is_busy);
+    assert(supply->ready_file == NULL || supply->job.to.number == 0);
     struct supply_job *job = &supply->job;
     if (job->report.error != 0) {
         if (job->file != NULL) {
@@ -174,6 +219,7 @@ static void settle(struct supply *supply)
 
 static void done(struct os_work *work)
 {
+    assert(work->done == done);
     struct supply *supply = LIST_ITEM(work, struct supply, work);
     assert(supply->is_busy);
     supply->is_busy = 0;
@@ -183,6 +229,8 @@ static void done(struct os_work *work)
 
 static void start(struct supply *supply)
 {
+    assert(supply->on_done != NULL);
+    assert(supply->job.report.error == 0);
     assert(!supply->is_busy);
     supply->is_busy = 1;
     supply->work = (struct os_work){.run = run, .done = done};
@@ -192,6 +240,8 @@ static void start(struct supply *supply)
 void supply_init(struct supply *supply, struct os *os, const char *dir, os_callback on_done,
                  void *context)
 {
+    assert(os != NULL);
+    assert(on_done != NULL);
     assert(strlen(dir) < SEGMENT_PATH_BYTES - SEGMENT_NAME_BYTES);
     *supply = (struct supply){.os = os, .on_done = on_done, .context = context};
     snprintf(supply->dir, sizeof supply->dir, "%s", dir);
@@ -205,6 +255,8 @@ struct clearing {
 
 static void clear_one(void *context, const char *name)
 {
+    assert(context != NULL);
+    assert(name != NULL);
     struct clearing *clearing = context;
     char path[SEGMENT_PATH_BYTES];
     if (clearing->error != 0 || strncmp(name, SPARE_PREFIX, sizeof SPARE_PREFIX - 1) != 0) {
@@ -223,6 +275,9 @@ static void clear_one(void *context, const char *name)
 
 int supply_clear(struct supply *supply, struct report *report)
 {
+    assert(!supply->is_busy);
+    assert(count_spares(supply) == 0);
+    assert(supply->ready_file == NULL);
     struct clearing clearing = {supply, report, 0};
     const int error = os_dir_list(supply->os, supply->dir, clear_one, &clearing);
     if (error != 0) {
@@ -234,6 +289,8 @@ int supply_clear(struct supply *supply, struct report *report)
 
 int supply_adopt(struct supply *supply, struct segment_name name, struct report *report)
 {
+    assert(!supply->is_busy);
+    assert(name.number > 0);
     char path[SEGMENT_PATH_BYTES];
     assert(supply->ready_file == NULL);
     segment_path(path, supply->dir, name);
@@ -250,6 +307,7 @@ int supply_adopt(struct supply *supply, struct segment_name name, struct report 
 /* The largest spare, or where there is none the place of one. */
 static size_t choose_spare(const struct supply *supply)
 {
+    assert(!supply->is_busy);
     size_t best = 0;
     for (size_t i = 1; i < SUPPLY_SPARES; i++) {
         if (supply->spare_bytes[i] > supply->spare_bytes[best]) {
@@ -257,15 +315,6 @@ static size_t choose_spare(const struct supply *supply)
         }
     }
     return best;
-}
-
-static size_t count_spares(const struct supply *supply)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < SUPPLY_SPARES; i++) {
-        count += supply->spare_bytes[i] != 0;
-    }
-    return count;
 }
 
 static void prepare_making(struct supply *supply, uint64_t number, uint32_t bytes)
@@ -287,12 +336,16 @@ static void prepare_making(struct supply *supply, uint64_t number, uint32_t byte
 
 void supply_make(struct supply *supply, uint64_t number, uint32_t bytes)
 {
+    assert(number > 0);
+    assert(bytes > 0);
     prepare_making(supply, number, bytes);
     start(supply);
 }
 
 int supply_make_now(struct supply *supply, uint64_t number, uint32_t bytes, struct report *report)
 {
+    assert(number > 0);
+    assert(!supply->is_busy);
     prepare_making(supply, number, bytes);
     run_job(supply);
     settle(supply);
@@ -304,6 +357,7 @@ int supply_make_now(struct supply *supply, uint64_t number, uint32_t bytes, stru
 
 void supply_recycle(struct supply *supply, struct segment_name name)
 {
+    assert(supply->ready_file == NULL || supply->ready.number > name.number);
     assert(!supply->is_busy);
     assert(name.number > 0);
     size_t spare = 0;
@@ -320,6 +374,7 @@ void supply_recycle(struct supply *supply, struct segment_name name)
 
 struct os_file *supply_take(struct supply *supply, struct segment_name *name)
 {
+    assert(name != NULL);
     struct os_file *file = supply->ready_file;
     assert(file != NULL);
     assert(!supply->is_busy);

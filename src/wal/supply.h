@@ -66,6 +66,9 @@ void supply_recycle(struct supply *supply, struct segment_name name);
 /* Take the segment that is ready: the caller owns its file now. */
 struct os_file *supply_take(struct supply *supply, struct segment_name *name);
 
+/* Assert that what is said of a supply is so. O(1). */
+void supply_check(const struct supply *supply);
+
 /* Close what is open. No job may be under way. The segment that is ready stays on the disk. */
 void supply_deinit(struct supply *supply);
 

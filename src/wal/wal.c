@@ -59,6 +59,7 @@ void wal_latch(struct wal *wal, const struct report *report)
 
 static void latch_memory(struct wal *wal, const char *what)
 {
+    assert(what != NULL);
     struct report report;
     report_fill(&report, SYNOD_ERR_MEMORY, (struct report_place){wal->dir, 0}, "%s", what);
     wal_latch(wal, &report);
@@ -66,6 +67,7 @@ static void latch_memory(struct wal *wal, const char *what)
 
 static void tell_failure(struct wal *wal)
 {
+    assert(wal->depth > 0);
     if (wal->is_failed && !wal->is_failure_told && !wal->is_closing) {
         wal->is_failure_told = 1;
         wal->callbacks.on_failure(wal->callbacks.context, wal->failure.error, wal->failure.text);
@@ -76,6 +78,8 @@ static void tell_failure(struct wal *wal)
 
 int wal_buffer_reserve(struct wal_buffer *buffer, uint64_t records_bytes, uint64_t copies_bytes)
 {
+    assert(records_bytes >= buffer->records_bytes);
+    assert(copies_bytes <= records_bytes);
     if (records_bytes + copies_bytes > WAL_PENDING_BYTES_MAX) {
         return -1;
     }
@@ -105,6 +109,8 @@ int wal_buffer_reserve(struct wal_buffer *buffer, uint64_t records_bytes, uint64
 /* Nothing is in it any more. The memory of a busy time is given back when `is_idle`. */
 static void empty_buffer(struct wal_buffer *buffer, int is_idle)
 {
+    assert(buffer->data != NULL || buffer->capacity == 0);
+    assert(!is_idle || buffer->count == 0);
     uint8_t *data = buffer->data;
     size_t capacity = buffer->capacity;
     if (is_idle && capacity > WAL_BUFFER_KEEP_BYTES) {
@@ -117,6 +123,7 @@ static void empty_buffer(struct wal_buffer *buffer, int is_idle)
 
 static uint64_t sum_sizes(const struct bytes *parts, size_t count)
 {
+    assert(parts != NULL || count == 0);
     uint64_t size = 0;
     for (size_t i = 0; i < count; i++) {
         size += parts[i].size;
@@ -127,6 +134,7 @@ static uint64_t sum_sizes(const struct bytes *parts, size_t count)
 static void copy_record(uint8_t *to, const struct segment_record *record, const struct bytes *parts,
                         size_t count)
 {
+    assert((uintptr_t)to % 8 == 0);
     segment_record_encode(record, to);
     uint8_t *at = to + SEGMENT_RECORD_HEADER_BYTES;
     for (size_t i = 0; i < count; i++) {
@@ -188,6 +196,8 @@ void wal_found(struct wal *wal, uint64_t cluster)
 
 static uint64_t flush_bytes(const struct wal_buffer *buffer)
 {
+    assert(buffer->copies_bytes <= buffer->records_bytes);
+    assert((buffer->count == 0) == (buffer->records_bytes == 0));
     const struct segment_flush flush = {.records_bytes = buffer->records_bytes,
                                         .copies_bytes = buffer->copies_bytes};
     return segment_flush_bytes(&flush);
@@ -195,6 +205,8 @@ static uint64_t flush_bytes(const struct wal_buffer *buffer)
 
 void wal_prepare_flush(struct wal *wal)
 {
+    assert(wal->log != 0);
+    assert(wal->next_number > 0);
     const struct wal_segment *segment = wal_current(wal);
     const struct wal_buffer *buffer = &wal->writing;
     wal->flush = (struct segment_flush){
@@ -218,6 +230,8 @@ void wal_prepare_flush(struct wal *wal)
 
 int wal_write(struct wal *wal)
 {
+    assert(wal->file != NULL);
+    assert(wal->flush.number == wal->next_number);
     char path[SEGMENT_PATH_BYTES];
     const struct segment_name name = {wal->flush.segment, wal->flush.segment_bytes};
     const size_t size = segment_flush_bytes(&wal->flush);
@@ -242,6 +256,7 @@ int wal_write(struct wal *wal)
 static void mark_records(struct wal_segment *segment, const struct wal_buffer *buffer,
                          uint32_t flush_offset)
 {
+    assert(flush_offset % SEGMENT_BLOCK_BYTES == 0);
     uint32_t at = SEGMENT_FLUSH_HEADER_BYTES;
     assert(segment->count + buffer->count <= segment->capacity);
     for (uint32_t i = 0; i < buffer->count; i++) {
@@ -254,6 +269,8 @@ static void mark_records(struct wal_segment *segment, const struct wal_buffer *b
 
 void wal_settle(struct wal *wal)
 {
+    assert(!wal->is_writing);
+    assert(wal->report.error == 0);
     struct wal_segment *segment = wal_current(wal);
     const struct wal_buffer *buffer = &wal->writing;
     assert(wal->flush.number == wal->next_number);
@@ -270,11 +287,15 @@ void wal_settle(struct wal *wal)
 
 static void run(struct os_work *work)
 {
+    assert(work->run == run);
+    assert(LIST_ITEM(work, struct wal, work)->is_writing);
     wal_write(LIST_ITEM(work, struct wal, work));
 }
 
+/* From the loop into the log, and out again. */
 static void enter(struct wal *wal)
 {
+    wal_check(wal);
     wal->depth++;
 }
 
@@ -283,6 +304,7 @@ static void enter(struct wal *wal)
 static void leave(struct wal *wal)
 {
     assert(wal->depth > 0);
+    wal_check(wal);
     wal->depth--;
     if (wal->depth > 0 || !wal->is_closing || wal->is_writing || wal->supply.is_busy) {
         return;
@@ -299,6 +321,7 @@ static void leave(struct wal *wal)
 
 static void done(struct os_work *work)
 {
+    assert(work->done == done);
     struct wal *wal = LIST_ITEM(work, struct wal, work);
     const uint64_t durable = wal->durable;
     assert(wal->is_writing);
@@ -328,6 +351,8 @@ static void done(struct os_work *work)
 /* Let the owner append what must outlive trimming. */
 static void carry_over(struct wal *wal)
 {
+    assert(wal->depth > 0);
+    assert(!wal->is_writing);
     if (wal->forming.is_carry || wal->is_closing) {
         return; /* Then the next life does it, before anything can be trimmed. */
     }
@@ -337,6 +362,7 @@ static void carry_over(struct wal *wal)
 
 static int has_room(const struct wal *wal)
 {
+    assert(wal_current(wal)->used <= wal_current(wal)->name.bytes);
     const struct wal_segment *segment = wal_current(wal);
     return flush_bytes(&wal->forming) <= segment->name.bytes - segment->used;
 }
@@ -344,6 +370,8 @@ static int has_room(const struct wal *wal)
 /* See that the flush that forms has a place. False if it has to wait, or the log has failed. */
 static int find_place(struct wal *wal)
 {
+    assert(!wal->is_writing);
+    assert(!wal->is_failed);
     const struct wal_segment *segment = wal_current(wal);
     if (segment->name.number > 1 && !segment->is_carried) {
         carry_over(wal);
@@ -365,6 +393,8 @@ static int find_place(struct wal *wal)
 
 static void start_flush(struct wal *wal)
 {
+    assert(wal->needed_bytes == 0);
+    assert(!wal->is_failed);
     assert(!wal->is_writing);
     /* A seal has no records, and after an idle time no buffer either. */
     if (wal_buffer_reserve(&wal->forming, wal->forming.records_bytes, wal->forming.copies_bytes) !=
@@ -387,6 +417,7 @@ static void start_flush(struct wal *wal)
 
 static int is_flush_due(const struct wal *wal)
 {
+    assert(wal->depth > 0);
     if (wal->is_writing || wal->is_failed) {
         return 0;
     }
@@ -418,6 +449,8 @@ void wal_flush(struct wal *wal)
 /* Nothing was written for a while: prove that the last flush had returned. */
 static void on_timer(void *context)
 {
+    assert(!((struct wal *)context)->is_closing);
+    assert(((struct wal *)context)->depth == 0);
     struct wal *wal = context;
     enter(wal);
     wal->is_seal_wanted = !wal->is_sealed && !wal->is_writing && wal->forming.count == 0;
@@ -427,6 +460,8 @@ static void on_timer(void *context)
 
 static void on_supply(void *context)
 {
+    assert(!((struct wal *)context)->supply.is_busy);
+    assert(((struct wal *)context)->depth == 0);
     struct wal *wal = context;
     enter(wal);
     if (wal->supply.job.report.error != 0) {
@@ -440,6 +475,7 @@ static void on_supply(void *context)
 
 struct wal *wal_new(struct os *os, const char *dir, const struct wal_options *options)
 {
+    assert(strlen(dir) < SEGMENT_PATH_BYTES - SEGMENT_NAME_BYTES);
     struct wal *wal = calloc(1, sizeof *wal);
     if (wal == NULL) {
         return NULL;
@@ -464,6 +500,7 @@ struct wal *wal_new(struct os *os, const char *dir, const struct wal_options *op
 
 void wal_free(struct wal *wal)
 {
+    assert(wal->depth == 0);
     struct list *link;
     struct list *following;
     assert(!wal->is_writing && !wal->supply.is_busy);
@@ -500,20 +537,24 @@ void wal_close(struct wal *wal, os_callback on_closed, void *context)
 
 uint64_t wal_last(const struct wal *wal)
 {
+    assert(wal->durable <= wal->last);
     return wal->last;
 }
 
 uint64_t wal_durable(const struct wal *wal)
 {
+    assert(wal->durable <= wal->last);
     return wal->durable;
 }
 
 uint64_t wal_cluster(const struct wal *wal)
 {
+    assert(wal->log != 0);
     return wal->cluster;
 }
 
 int wal_is_new(const struct wal *wal)
 {
+    assert(wal->log != 0);
     return wal->is_new;
 }

@@ -125,6 +125,11 @@ void wal_advance(struct wal *wal);
 /* Free everything but what jobs under way need: there must be none. */
 void wal_free(struct wal *wal);
 
+/* -- wal_check.c ------------------------------------------------------------------------- */
+
+/* Assert every invariant of a log that is open. */
+void wal_check(const struct wal *wal);
+
 /* -- wal_trim.c -------------------------------------------------------------------------- */
 
 /* The segment that is written to. */

@@ -27,6 +27,7 @@ struct opening {
 
 static int fail_memory(const struct opening *opening)
 {
+    assert(opening->wal != NULL);
     return report_fill(opening->report, SYNOD_ERR_MEMORY,
                        (struct report_place){opening->wal->dir, 0}, "no memory to open the log");
 }
@@ -35,6 +36,8 @@ static int fail_memory(const struct opening *opening)
 
 static int make_directory(const struct opening *opening, const char *parent)
 {
+    assert(parent != NULL);
+    assert(list_is_empty(&opening->wal->segments));
     struct wal *wal = opening->wal;
     const struct report_place place = {wal->dir, 0};
     const char *what = "check of the directory";
@@ -57,6 +60,8 @@ static int make_directory(const struct opening *opening, const char *parent)
 static void on_flush(void *context, __attribute__((unused)) const char *path,
                      const struct segment_flush *flush)
 {
+    assert(context != NULL);
+    assert(flush->segment_bytes > 0);
     struct opening *opening = context;
     struct wal *wal = opening->wal;
     struct wal_segment *segment = list_is_empty(&wal->segments) ? NULL : wal_current(wal);
@@ -77,6 +82,8 @@ static void on_flush(void *context, __attribute__((unused)) const char *path,
 
 static int on_record(void *context, const struct wal_record *record)
 {
+    assert(record->lsn > 0);
+    assert(record->location.size == record->body.size);
     struct opening *opening = context;
     struct wal *wal = opening->wal;
     if (opening->error != 0) {
@@ -92,12 +99,15 @@ static int on_record(void *context, const struct wal_record *record)
 
 static void on_warning(__attribute__((unused)) void *context, const struct report *report)
 {
+    assert(report->error == 0);
     log_write(LOG_WARN, "write-ahead log",
               (struct log_field[]){log_text("why", report->text), {0}});
 }
 
 static int read_all(struct opening *opening, uint64_t cluster, struct scan_result *result)
 {
+    assert(opening->error == 0);
+    assert(opening->wal->log == 0);
     struct wal *wal = opening->wal;
     const struct scan_input input = {.os = wal->os,
                                      .dir = wal->dir,
@@ -132,6 +142,8 @@ static int read_all(struct opening *opening, uint64_t cluster, struct scan_resul
 /* Make segment `name`, which is there, the one that is written to. */
 static int use_segment(const struct opening *opening, struct segment_name name)
 {
+    assert(opening->wal->file == NULL);
+    assert(name.number > 0);
     struct wal *wal = opening->wal;
     const int error = supply_adopt(&wal->supply, name, opening->report);
     if (error != 0) {
@@ -151,6 +163,8 @@ static int use_segment(const struct opening *opening, struct segment_name name)
  * failed now and kept the one but not the other, it would look like damage. */
 static int sync_last_flush(const struct opening *opening)
 {
+    assert(opening->wal->file != NULL);
+    assert(!opening->wal->is_writing);
     struct wal *wal = opening->wal;
     char path[SEGMENT_PATH_BYTES];
     segment_path(path, wal->dir, wal_current(wal)->name);
@@ -163,6 +177,8 @@ static int sync_last_flush(const struct opening *opening)
 /* The last segment is full: go on in the next. */
 static int leave_segment(const struct opening *opening)
 {
+    assert(opening->wal->file != NULL);
+    assert(wal_current(opening->wal)->used == wal_current(opening->wal)->name.bytes);
     struct wal *wal = opening->wal;
     int error = 0;
     if (wal->supply.ready_file == NULL) {
@@ -178,6 +194,8 @@ static int leave_segment(const struct opening *opening)
 /* The life before may have died between renaming a segment and syncing the directory. */
 static int sync_names(const struct opening *opening)
 {
+    assert(opening->wal->file == NULL);
+    assert(!opening->wal->supply.is_busy);
     struct wal *wal = opening->wal;
     const int error = os_dir_sync(wal->os, wal->dir);
     return error == 0 ? 0
@@ -188,6 +206,8 @@ static int sync_names(const struct opening *opening)
 /* Open the segment in which the log ends, and the one that was made ahead of it. */
 static int find_end(const struct opening *opening, const struct scan_result *result)
 {
+    assert(result->end < result->count || result->count == 0);
+    assert(opening->wal->last + 1 == result->next_lsn);
     struct wal *wal = opening->wal;
     int error = supply_clear(&wal->supply, opening->report);
     if (error == 0) {
@@ -218,6 +238,9 @@ static int find_end(const struct opening *opening, const struct scan_result *res
 
 static int write_opening(const struct opening *opening)
 {
+    assert(opening->wal->writing.count == 0);
+    assert(opening->wal->forming.count == 0);
+    assert(opening->wal->durable == opening->wal->last);
     struct wal *wal = opening->wal;
     if (wal_buffer_reserve(&wal->writing, 0, 0) != 0) {
         return fail_memory(opening);
@@ -236,6 +259,7 @@ static int write_opening(const struct opening *opening)
 int wal_open(struct os *os, const char *dir, const struct wal_options *options,
              struct report *report, struct wal **wal)
 {
+    assert(wal != NULL);
     char path[SEGMENT_PATH_BYTES];
     struct scan_result result = {0};
     *wal = NULL;

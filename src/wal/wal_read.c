@@ -21,6 +21,8 @@ struct reading {
 
 static int read_piece(const struct reading *reading, uint64_t offset, void *to, size_t size)
 {
+    assert(reading->file != NULL);
+    assert(to != NULL || size == 0);
     const int64_t got = os_file_read(reading->os, reading->file, offset, to, size);
     if (got < 0) {
         return report_system(reading->report, reading->place, "read", got);
@@ -35,6 +37,8 @@ static int read_piece(const struct reading *reading, uint64_t offset, void *to, 
 static int read_record(const struct reading *reading, uint64_t lsn, struct wal_location location,
                        void *to)
 {
+    assert(location.size <= WAL_RECORD_BYTES_MAX);
+    assert(location.offset >= SEGMENT_FLUSH_HEADER_BYTES);
     uint8_t header[SEGMENT_RECORD_HEADER_BYTES];
     struct segment_record record;
     int error = read_piece(reading, location.offset, header, sizeof header);
@@ -57,6 +61,7 @@ static int read_record(const struct reading *reading, uint64_t lsn, struct wal_l
 int wal_read(const struct wal *wal, uint64_t lsn, struct wal_location location, void *to,
              struct report *report)
 {
+    assert(location.segment > 0 && location.segment_bytes > location.offset);
     char path[SEGMENT_PATH_BYTES];
     const struct segment_name name = {location.segment, location.segment_bytes};
     assert(lsn > 0);

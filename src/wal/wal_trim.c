@@ -39,6 +39,7 @@ enum {
 
 static struct wal_segment *segment_of(struct list *link)
 {
+    assert(link != NULL);
     return LIST_ITEM(link, struct wal_segment, link);
 }
 
@@ -59,6 +60,8 @@ struct wal_segment *wal_current(const struct wal *wal)
 struct wal_segment *wal_segment_append(struct wal *wal, struct segment_name name,
                                        uint64_t first_lsn)
 {
+    assert(name.number > 0);
+    assert(first_lsn > 0);
     struct wal_segment *segment = calloc(1, sizeof *segment);
     if (segment == NULL) {
         return NULL;
@@ -76,6 +79,8 @@ struct wal_segment *wal_segment_append(struct wal *wal, struct segment_name name
 
 int wal_segment_reserve(struct wal_segment *segment, size_t count)
 {
+    assert(segment->count <= segment->capacity);
+    assert((segment->marks == NULL) == (segment->capacity == 0));
     if (segment->count + count <= segment->capacity) {
         return 0;
     }
@@ -94,6 +99,7 @@ int wal_segment_reserve(struct wal_segment *segment, size_t count)
 
 uint32_t wal_next_bytes(const struct wal *wal, uint64_t flush_bytes)
 {
+    assert(flush_bytes % SEGMENT_BLOCK_BYTES == 0);
     uint64_t bytes = WAL_FIRST_SEGMENT_BYTES;
     if (!list_is_empty(&wal->segments)) {
         bytes = 2 * (uint64_t)wal_current(wal)->name.bytes;
@@ -108,6 +114,7 @@ uint32_t wal_next_bytes(const struct wal *wal, uint64_t flush_bytes)
 
 int wal_switch_segment(struct wal *wal, uint64_t first_lsn)
 {
+    assert(first_lsn == wal->durable + 1);
     assert(wal->supply.ready_file != NULL);
     assert(!wal->is_writing);
     if (wal_segment_append(wal, wal->supply.ready, first_lsn) == NULL) {
@@ -126,6 +133,8 @@ int wal_switch_segment(struct wal *wal, uint64_t first_lsn)
 /* Rules 1 and 2 above, for the oldest segment. */
 static int is_oldest_needless(const struct wal *wal)
 {
+    assert(!wal->is_failed);
+    assert(wal->trim <= wal->last + 1);
     const struct wal_segment *candidate = oldest(wal);
     if (candidate == wal_current(wal)) {
         return 0;
@@ -147,6 +156,8 @@ static int is_oldest_needless(const struct wal *wal)
  * that it is gone. Then its file goes. */
 static void give_up_oldest(struct wal *wal)
 {
+    assert(is_oldest_needless(wal));
+    assert(oldest(wal) != wal_current(wal));
     struct wal_segment *segment = oldest(wal);
     const struct segment_name name = segment->name;
     list_remove(&segment->link);
@@ -160,6 +171,9 @@ static void give_up_oldest(struct wal *wal)
  * three quarters are time enough; or a flush waits for one. An idle server needs none. */
 static int is_segment_due(const struct wal *wal)
 {
+    assert(!wal->supply.is_busy);
+    assert(wal->supply.ready_file == NULL ||
+           wal->supply.ready.number == wal_current(wal)->name.number + 1);
     const struct wal_segment *segment = wal_current(wal);
     if (wal->needed_bytes > 0) {
         return wal->supply.ready_file == NULL || wal->supply.ready.bytes < wal->needed_bytes;
@@ -169,6 +183,7 @@ static int is_segment_due(const struct wal *wal)
 
 void wal_tend_segments(struct wal *wal)
 {
+    assert(!wal->is_failed);
     if (wal->supply.is_busy) {
         return;
     }
@@ -182,6 +197,7 @@ void wal_tend_segments(struct wal *wal)
 
 void wal_trim(struct wal *wal, uint64_t lsn)
 {
+    assert(!wal->is_closing);
     assert(lsn <= wal->last + 1);
     if (lsn > wal->trim) {
         wal->trim = lsn;
@@ -195,6 +211,7 @@ void wal_trim(struct wal *wal, uint64_t lsn)
 
 uint64_t wal_bytes(const struct wal *wal)
 {
+    assert(!list_is_empty(&wal->segments));
     uint64_t bytes = 0;
     for (const struct list *link = wal->segments.next; link != &wal->segments; link = link->next) {
         bytes += LIST_ITEM(link, struct wal_segment, link)->used;
@@ -204,11 +221,13 @@ uint64_t wal_bytes(const struct wal *wal)
 
 uint64_t wal_first(const struct wal *wal)
 {
+    assert(oldest(wal)->first_lsn <= wal->last + 1);
     return oldest(wal)->first_lsn;
 }
 
 int wal_locate(const struct wal *wal, uint64_t lsn, struct wal_location *location)
 {
+    assert(location != NULL);
     assert(lsn > 0 && lsn <= wal->last);
     if (lsn > wal->durable) {
         return WAL_PENDING;

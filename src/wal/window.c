@@ -13,6 +13,8 @@ enum {
 
 static void close_file(struct window *window)
 {
+    assert(window->os != NULL);
+    assert(window->size <= window->capacity);
     if (window->file != NULL) {
         os_file_close(window->os, window->file);
         window->file = NULL;
@@ -22,6 +24,8 @@ static void close_file(struct window *window)
 
 int window_open(struct window *window, struct segment_name name, struct report *report)
 {
+    assert(window->os != NULL && window->dir != NULL);
+    assert(name.bytes % SEGMENT_BLOCK_BYTES == 0);
     assert(name.number > 0);
     if (window->file != NULL && window->name.number == name.number) {
         return 0;
@@ -52,6 +56,8 @@ int window_open(struct window *window, struct segment_name name, struct report *
 /* The memory is for direct reads, hence aligned; its content need not survive. */
 static int make_room(struct window *window, size_t size)
 {
+    assert(size % SEGMENT_BLOCK_BYTES == 0);
+    assert(size > 0);
     if (size <= window->capacity) {
         return 0;
     }
@@ -69,6 +75,9 @@ static int make_room(struct window *window, size_t size)
 int window_get(struct window *window, uint64_t offset, size_t size, const uint8_t **data,
                struct report *report)
 {
+    assert(data != NULL);
+    assert(size > 0);
+    assert(window->start % SEGMENT_BLOCK_BYTES == 0);
     assert(window->file != NULL);
     assert(offset + size <= window->name.bytes);
     if (offset >= window->start && offset + size <= window->start + window->size) {
@@ -106,6 +115,7 @@ int window_get(struct window *window, uint64_t offset, size_t size, const uint8_
 
 void window_close(struct window *window)
 {
+    assert(window->size <= window->capacity);
     close_file(window);
     free(window->data);
     window->data = NULL;
