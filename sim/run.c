@@ -46,7 +46,7 @@ static struct cluster_options draw_cluster(struct world *world)
     static const uint32_t NODES[] = {3, 3, 3, 5, 1};
     struct cluster_options options = {
         .nodes = NODES[world_below(world, 5)],
-        .snapshot_bytes = 2000 + world_below(world, 60000),
+        .snapshot_bytes = 20000 + world_below(world, 600000),
         .tail_bytes = world_below(world, 20000),
         .cache_bytes = world_below(world, 20000),
         .segment_bytes = 4096u * (uint32_t)(4 + world_below(world, 28)),

@@ -358,6 +358,7 @@ static void tick(struct replica *r)
     submit_expire(r);
     reading_tick(r);
     catchup_tick(r);
+    snapshotting_consider(r);
 }
 
 void drive_on_timer(void *context)

@@ -51,8 +51,8 @@ struct replica_options {
     uint32_t command_size_max;            /* In bytes. */
     uint32_t pending_max;                 /* Requests under way; more are SYNOD_ERR_BUSY. */
     uint64_t pending_bytes_max;           /* Bytes of requests not yet proposed. */
-    uint64_t snapshot_bytes;              /* Entries since the last snapshot, at least, before
-                                           * the next one; more if the state is larger. */
+    uint64_t snapshot_bytes;              /* What the log grows by, at least, before the next
+                                           * snapshot; more if the state is larger. */
     uint64_t tail_bytes;                  /* Entries kept behind a snapshot for members that
                                            * are a little late. */
     uint64_t cache_bytes;                 /* Of those, how many stay in memory. */

@@ -156,7 +156,7 @@ struct replica {
 
     struct log log;
     synod_slot applied;
-    uint64_t applied_bytes; /* Of entries since the snapshot. */
+    uint64_t kept_bytes; /* Of the log on the disk, when it was last cut. */
     uint64_t applied_commands;
 
     struct peers *peers;

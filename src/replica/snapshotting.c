@@ -1,8 +1,10 @@
 /* snapshotting.c -- writing snapshots of the state, and cutting the log behind them.
  *
- * A snapshot is due when the entries applied since the last one outweigh the state: then what a
- * restart has to read at most doubles, and writing it costs no more than the entries did. The
- * log is cut only when the snapshot is durable, and keeps a tail for members that are late. */
+ * A snapshot is due when what the log has grown by since it was last cut outweighs the state:
+ * then what a restart has to read at most doubles, and writing it costs no more than the log
+ * did. It is the log's size on the disk that counts, not that of the entries: a flush takes a
+ * whole block however small it is, and elections write promises without any entry. The log is
+ * cut only when the snapshot is durable, and keeps a tail for members that are late. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -45,6 +47,7 @@ void snapshotting_trim(struct replica *r)
     const uint64_t lsn = log_lsn_above(&r->log, slot);
     log_trim(&r->log, slot);
     wal_trim(r->wal, lsn == UINT64_MAX ? wal_last(r->wal) + 1 : lsn);
+    r->kept_bytes = wal_bytes(r->wal);
 }
 
 static void snapshot_was_written(struct os_work *work)
@@ -74,11 +77,20 @@ static void snapshot_was_written(struct os_work *work)
     replica_work_done(r);
 }
 
+static int is_due(const struct replica *r)
+{
+    const uint64_t bytes = wal_bytes(r->wal);
+    const uint64_t grown = bytes > r->kept_bytes ? bytes - r->kept_bytes : 0;
+    return grown >= r->options.snapshot_bytes && grown >= r->machine.state_size(r->machine.context);
+}
+
 void snapshotting_consider(struct replica *r)
 {
-    if (r->snapshot_job != NULL || r->phase != PHASE_RUNNING ||
-        r->applied_bytes < r->options.snapshot_bytes ||
-        r->applied_bytes < r->machine.state_size(r->machine.context)) {
+    if (r->snapshot_job != NULL || r->phase != PHASE_RUNNING || !is_due(r)) {
+        return;
+    }
+    if (r->applied == r->snapshot) {
+        snapshotting_trim(r); /* Nothing but promises: the snapshot that is there will do. */
         return;
     }
     struct snapshot_job *job = calloc(1, sizeof *job);
@@ -94,7 +106,6 @@ void snapshotting_consider(struct replica *r)
     job->r = r;
     job->slot = r->applied;
     job->began_us = os_now_us(r->os);
-    r->applied_bytes = 0;
     r->snapshot_job = job;
     replica_work(r, &job->work);
 }
@@ -129,7 +140,6 @@ int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
     }
     r->snapshot = slot;
     r->applied = slot;
-    r->applied_bytes = 0;
     log_trim(&r->log, slot);
     const struct synod_event event = {
         .type = SYNOD_EVENT_SNAPSHOT, .now_ms = replica_now_ms(r), .slot = slot};

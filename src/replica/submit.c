@@ -363,7 +363,6 @@ void submit_apply(struct replica *r, const struct synod_entry *entry)
         while (wire_next_bundle(&rest, &bundle) == 1) {
             apply_bundle(r, entry->slot, &bundle);
         }
-        r->applied_bytes += entry->size;
     }
     log_applied(&r->log, entry);
 }
