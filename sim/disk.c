@@ -482,8 +482,9 @@ void disk_list(const struct disk *disk, const char *path,
     for (const struct name *name = disk->seen; name != NULL; name = name->next) {
         if (strncmp(name->path, path, length) == 0 && name->path[length] == '/' &&
             strchr(name->path + length + 1, '/') == NULL) {
-            found = realloc(found, (count + 1) * sizeof *found);
-            assert(found != NULL);
+            const char **grown = realloc(found, (count + 1) * sizeof *found);
+            assert(grown != NULL);
+            found = grown;
             found[count++] = name->path + length + 1;
         }
     }

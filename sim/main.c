@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mutant.h"
+#include "sim/farm.h"
 #include "sim/run.h"
 
 static const char HELP[] =
@@ -22,6 +23,7 @@ static const char HELP[] =
     "  --trace          print everything that happens (with --seed)\n"
     "  --log            print what the replicas log (with --seed)\n"
     "  --operations N   client operations per seed (default: as the seed says)\n"
+    "  --jobs N         that many at a time (default: the cores of the machine)\n"
     "  --mutant N       switch a seeded bug on (builds with MUTATIONS=1 only)\n"
     "  --help           this\n"
     "\n"
@@ -38,6 +40,7 @@ struct settings {
     struct run_options run;
     uint64_t from;
     uint64_t seeds;
+    uint64_t jobs;
     int is_single;
     int has_log;
 };
@@ -74,15 +77,11 @@ static void select_mutant(uint64_t row)
 static void parse(int argc, char **argv, struct settings *settings)
 {
     static const struct option OPTIONS[] = {
-        {"seeds", required_argument, NULL, 'n'},
-        {"from", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'},
-        {"trace", no_argument, NULL, 't'},
-        {"log", no_argument, NULL, 'l'},
-        {"operations", required_argument, NULL, 'o'},
-        {"mutant", required_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"seeds", required_argument, NULL, 'n'},  {"from", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},   {"trace", no_argument, NULL, 't'},
+        {"log", no_argument, NULL, 'l'},          {"operations", required_argument, NULL, 'o'},
+        {"mutant", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'},
+        {"jobs", required_argument, NULL, 'j'},   {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
@@ -109,6 +108,9 @@ static void parse(int argc, char **argv, struct settings *settings)
             break;
         case 'm':
             select_mutant(number("mutant", optarg));
+            break;
+        case 'j':
+            settings->jobs = number("jobs", optarg);
             break;
         case 'h':
             fputs(HELP, stdout);
@@ -153,36 +155,66 @@ static void describe(uint64_t seed, const struct run_result *result)
            result->operations, result->faults, result->kills, result->leaders, result->restores);
 }
 
+/* What came of all seeds so far. */
+struct tally {
+    const struct settings *settings;
+    uint64_t done;
+    uint64_t failures;
+    uint64_t simulated_us;
+};
+
+static void count_seed(void *context, uint64_t seed, const struct run_result *result)
+{
+    struct tally *tally = context;
+    tally->done++;
+    tally->simulated_us += result->simulated_us;
+    if (result->failure[0] != 0) {
+        tally->failures++;
+        printf("seed %" PRIu64 " failed: %s\n    make sim SEED=%" PRIu64 "\n", seed,
+               result->failure, seed);
+        fflush(stdout);
+    }
+    if (tally->settings->is_single) {
+        describe(seed, result);
+    } else {
+        show_progress(tally->done, tally->settings->seeds, tally->failures);
+    }
+}
+
+static int run_all(struct settings *settings, struct tally *tally)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    settings->run.seed = settings->from;
+    if (settings->jobs == 0) {
+        settings->jobs = cores > 0 ? (uint64_t)cores : 1;
+    }
+    if (settings->is_single || settings->jobs == 1) {
+        for (; settings->run.seed < settings->from + settings->seeds; settings->run.seed++) {
+            struct run_result result;
+            run_seed(&settings->run, &result);
+            count_seed(tally, settings->run.seed, &result);
+        }
+        return 0;
+    }
+    return farm_run(&settings->run, settings->seeds, (uint32_t)settings->jobs, count_seed, tally);
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = {.from = 1, .seeds = 100};
-    uint64_t failures = 0;
-    uint64_t simulated_us = 0;
+    struct tally tally = {.settings = &settings};
     parse(argc, argv, &settings);
     log_configure(&(struct log_options){.level = settings.has_log ? LOG_DEBUG : LOG_ERROR,
                                         .sink = settings.has_log ? NULL : drop_line});
 
     const double began = seconds();
-    for (uint64_t i = 0; i < settings.seeds; i++) {
-        struct run_result result;
-        settings.run.seed = settings.from + i;
-        run_seed(&settings.run, &result);
-        simulated_us += result.simulated_us;
-        if (result.failure[0] != 0) {
-            failures++;
-            printf("seed %" PRIu64 " failed: %s\n    make sim SEED=%" PRIu64 "\n",
-                   settings.run.seed, result.failure, settings.run.seed);
-            fflush(stdout);
-        }
-        if (settings.is_single) {
-            describe(settings.run.seed, &result);
-        } else {
-            show_progress(i + 1, settings.seeds, failures);
-        }
+    if (run_all(&settings, &tally) != 0) {
+        fprintf(stderr, "synod-sim: a process that ran seeds has died\n");
+        tally.failures += settings.seeds - tally.done;
     }
     const double took = seconds() - began;
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " failures, %.2f simulated hours, %.0f x real time\n",
-           settings.seeds, failures, (double)simulated_us / 3.6e9,
-           (double)simulated_us / 1e6 / (took > 0 ? took : 1e-9));
-    return failures == 0 ? 0 : 1;
+           settings.seeds, tally.failures, (double)tally.simulated_us / 3.6e9,
+           (double)tally.simulated_us / 1e6 / (took > 0 ? took : 1e-9));
+    return tally.failures == 0 ? 0 : 1;
 }

@@ -19,7 +19,8 @@ struct os_timer {
     struct os_sim *sim;
     os_callback callback;
     void *context;
-    uint64_t generation; /* Of the start that counts. */
+    uint64_t due_us;     /* When it fires, while it runs. */
+    uint64_t pending_us; /* The earliest event on its way for it; 0: none. */
     int is_running;
     int is_dead; /* Freed by its owner: kept until the node goes, as events may name it. */
 };
@@ -134,22 +135,37 @@ static struct os_timer *timer_new(struct os *os, os_callback callback, void *con
     return timer;
 }
 
-static void timer_fires(void *object, uint64_t generation)
+/* A timer is moved far more often than it fires. So moving it later only notes that; the event
+ * that is on its way finds out, and makes the next. */
+static void timer_fires(void *object, uint64_t at_us)
 {
     struct os_timer *timer = object;
-    if (timer->is_running && timer->generation == generation && !timer->is_dead) {
+    struct world *world = timer->sim->world;
+    if (at_us == timer->pending_us) {
+        timer->pending_us = 0;
+    }
+    if (!timer->is_running || timer->is_dead) {
+        return;
+    }
+    if (timer->due_us <= world->now_us) {
         timer->is_running = 0;
         timer->callback(timer->context);
         os_sim_touch(timer->sim);
+    } else if (timer->pending_us == 0 || timer->pending_us > timer->due_us) {
+        timer->pending_us = timer->due_us;
+        world_after(world, timer->due_us - world->now_us, timer_fires, timer, timer->due_us);
     }
 }
 
 static void timer_start(struct os_timer *timer, uint64_t delay_us)
 {
+    struct world *world = timer->sim->world;
     timer->is_running = 1;
-    timer->generation++;
-    world_after(timer->sim->world, delay_us == 0 ? 1 : delay_us, timer_fires, timer,
-                timer->generation);
+    timer->due_us = world->now_us + (delay_us == 0 ? 1 : delay_us);
+    if (timer->pending_us == 0 || timer->pending_us > timer->due_us) {
+        timer->pending_us = timer->due_us;
+        world_after(world, timer->due_us - world->now_us, timer_fires, timer, timer->due_us);
+    }
 }
 
 static void timer_stop(struct os_timer *timer)
