@@ -201,13 +201,13 @@ CHECKED := $(patsubst %.c,$(BUILD)/check/%.ok,$(filter %.c,$(ALL_C)))
 check: $(CHECKED)
 	@echo "check: $(words $(CHECKED)) files, 0 findings"
 
-# Suppressed: what cppcheck gets wrong (_Noreturn, a foreign library's #error, pointers lent for
-# a call), and what the compilers and the sanitizers know better (uninitialized variables).
+# Suppressed: what cppcheck gets wrong (_Noreturn, assertions, a foreign library's #error, pointers
+# lent for a call), and what the compilers and the sanitizers know better (uninitialized variables).
 CPPCHECK := cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
             --enable=warning,performance,portability --suppress=missingIncludeSystem \
             --suppress=missingReturn --suppress=internalAstError \
             --suppress=preprocessorErrorDirective --suppress=returnDanglingLifetime \
-            --suppress=ctunullpointer --suppress=uninitvar
+            --suppress=ctunullpointer --suppress=nullPointerRedundantCheck --suppress=uninitvar
 $(BUILD)/check/%.ok: %.c .clang-tidy $(BUILD)/obj/%.o | $(SETUP_CHECK)
 	@mkdir -p $(@D)
 	@echo "  CHECK $<"

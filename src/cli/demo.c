@@ -49,8 +49,10 @@ struct demo {
     uint64_t killed_us;
     int is_elected;      /* Its successor was seen. */
     const char *failure; /* Why the demo has failed; NULL: it has not. */
-    int is_interrupted;
 };
+
+/* Somebody wants the demo to end; what it made is removed all the same. */
+static volatile sig_atomic_t is_interrupted;
 
 /* -- Telling the story ---------------------------------------------------------------- */
 
@@ -130,7 +132,7 @@ static void tell_of_election(struct demo *demo)
 static int check(struct demo *demo, const struct demo_load_counts *counts)
 {
     const int dead = local_cluster_find_dead(&demo->cluster);
-    if (demo->is_interrupted) {
+    if (is_interrupted) {
         demo->failure = "interrupted";
     } else if (dead >= 0) {
         demo->failure = "a member ended by itself";
@@ -167,10 +169,16 @@ static void on_tick(void *context)
 
 static const struct demo_load_events load_events = {.on_tick = on_tick};
 
-static void on_signal(void *context)
+static void on_signal(__attribute__((unused)) int number)
 {
-    struct demo *demo = context;
-    demo->is_interrupted = 1;
+    is_interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }
 
 /* -- Looking at one member ------------------------------------------------------------ */
@@ -232,6 +240,10 @@ static int wait_until_equal(struct demo *demo, unsigned seconds, struct state st
         if (dead >= 0) {
             demo->failure = "a member ended by itself";
             local_cluster_show_log(&demo->cluster, (unsigned)dead);
+            return -1;
+        }
+        if (is_interrupted) {
+            demo->failure = "interrupted";
             return -1;
         }
         if (now_us() > end_us) {
@@ -342,9 +354,7 @@ static int run(struct demo *demo)
     demo->load = demo->os == NULL
                      ? NULL
                      : demo_load_new(demo->os, addresses, &demo->files, &load_events, demo);
-    if (demo->session == NULL || demo->load == NULL ||
-        os_uv_on_signal(demo->os, SIGINT, on_signal, demo) != 0 ||
-        os_uv_on_signal(demo->os, SIGTERM, on_signal, demo) != 0) {
+    if (demo->session == NULL || demo->load == NULL) {
         demo->failure = "out of memory or descriptors";
         return -1;
     }
@@ -365,6 +375,7 @@ static int play(size_t keys)
 {
     struct demo demo = {.killed = -1, .is_terminal = isatty(STDOUT_FILENO), .began_us = now_us()};
     int code = CLI_FAILED;
+    catch_signals();
     const struct local_cluster_options cluster = {.program = "synod-demo", .count = DEMO_MEMBERS};
     if (local_cluster_init(&demo.cluster, &cluster) == 0) {
         demo_files_collect(&demo.files, keys);

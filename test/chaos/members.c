@@ -41,7 +41,9 @@ struct members {
 
 static unsigned count_of(const struct members *members)
 {
-    return members->options.cluster->options.count;
+    const unsigned count = members->options.cluster->options.count;
+    assert(count > 0);
+    return count;
 }
 
 /* -- Questions ------------------------------------------------------------------------------ */
