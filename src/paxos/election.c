@@ -232,8 +232,8 @@ void election_follow(struct synod_core *c, struct synod_ballot ballot)
     proposer_step_down(c, SYNOD_WHY_HEARD);
     assert(c->proposer.state == PROPOSER_IDLE && e->leader.member != c->options.self);
     e->leader = ballot;
+    e->since_ms = c->now_ms;
     e->stand_ms = 0;
-    e->failures = 0;
     c->why = SYNOD_WHY_HEARD;
 }
 
@@ -254,8 +254,8 @@ void election_on_elected(struct synod_core *c, struct outbox *out)
     assert(synod_ballot_is_none(e->leader)); /* Who stands follows nobody. */
     assert(c->reads.count == 0);             /* None would be confirmed by an earlier ballot. */
     e->leader = c->proposer.ballot;
+    e->since_ms = c->now_ms;
     e->stand_ms = 0;
-    e->failures = 0;
     e->quorum_ms = c->now_ms;
     for (uint32_t i = 0; i < SYNOD_MEMBERS_MAX; i++) {
         e->peers[i].confirmed = 0;
@@ -263,8 +263,9 @@ void election_on_elected(struct synod_core *c, struct outbox *out)
     (void)election_ask(c, out); /* Tell everybody now, not at the next heartbeat. */
 }
 
-/* Every lost candidacy doubles the range of the next delay, so that two who keep beating each
- * other come apart (Paxos Made Simple, 2.4: progress needs a single proposer). */
+/* Every lost ballot doubles the range of the next delay, so that two who keep beating each other
+ * come apart (Paxos Made Simple, 2.4: progress needs a single proposer). To win phase 1 is not
+ * enough to begin anew: in a duel each of the two does. */
 void election_on_step_down(struct synod_core *c, enum synod_why why)
 {
     struct election *e = &c->election;
@@ -363,6 +364,17 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
     }
 }
 
+/* A leader that stays for an election time-out ends the duel that made it. */
+static void consider_calm(struct synod_core *c)
+{
+    struct election *e = &c->election;
+    assert(e->since_ms <= c->now_ms);
+    if (!synod_ballot_is_none(e->leader) && c->now_ms - e->since_ms >= c->options.election_ms) {
+        e->failures = 0;
+    }
+    assert(e->failures <= FAILURES_MAX);
+}
+
 static void consider_giving_up(struct synod_core *c)
 {
     if (c->proposer.state != PROPOSER_LEADING) {
@@ -384,6 +396,7 @@ void election_on_tick(struct synod_core *c, struct outbox *out)
     struct election *e = &c->election;
     assert(c->is_started && e->question > 0);
     assert(e->asked_ms <= c->now_ms);
+    consider_calm(c);
     consider_giving_up(c);
     if (c->proposer.state == PROPOSER_IDLE && !synod_ballot_is_none(e->leader) &&
         !hears_of_its_leader(c)) {

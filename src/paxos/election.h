@@ -36,7 +36,9 @@ struct election {
                                  * since. */
     uint64_t stand_ms;          /* When to stand; 0: not going to. */
     uint64_t quorum_ms;         /* When a leader last heard a phase 2 quorum. */
-    uint32_t failures;          /* Times in a row that we stood and did not get elected. */
+    uint64_t since_ms;          /* When `leader` became that. */
+    uint32_t failures;          /* Times that we lost a ballot of ours, since a leader last stayed
+                                 * for an election time-out. */
     struct prng prng;
     struct election_peer peers[SYNOD_MEMBERS_MAX];
 };
