@@ -59,7 +59,10 @@ static void print_json_problem(const char *kind, const struct report *report)
 {
     printf("{\"%s\":{\"file\":", kind);
     print_json_text(report->file);
-    printf(",\"offset\":%" PRIu64 ",\"text\":", report->offset);
+    if (report->offset != REPORT_WHOLE) {
+        printf(",\"offset\":%" PRIu64, report->offset);
+    }
+    printf(",\"text\":");
     print_json_text(report->text);
     printf("}}\n");
 }
@@ -269,11 +272,12 @@ static int verify_snapshots(struct look *look, uint64_t *good)
 static int check_together(struct look *look, uint64_t good_snapshots)
 {
     if (look->result.count == 0) {
-        return report_fill(&look->report, SYNOD_ERR_CORRUPT, (struct report_place){look->wal, 0},
-                           "there is no log");
+        return report_fill(&look->report, SYNOD_ERR_CORRUPT,
+                           (struct report_place){look->wal, REPORT_WHOLE}, "there is no log");
     }
     if (look->result.segments[0].name.number > 1 && good_snapshots == 0) {
-        return report_fill(&look->report, SYNOD_ERR_CORRUPT, (struct report_place){look->wal, 0},
+        return report_fill(&look->report, SYNOD_ERR_CORRUPT,
+                           (struct report_place){look->wal, REPORT_WHOLE},
                            "the log was trimmed, but no good snapshot holds what it no longer has");
     }
     return 0;

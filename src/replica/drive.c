@@ -335,12 +335,9 @@ void drive_on_durable(void *context, uint64_t lsn)
     flush(r);
 }
 
-void drive_on_wal_failure(void *context, int error, const char *text)
+void drive_on_wal_failure(void *context, const struct report *report)
 {
-    struct replica *r = context;
-    struct report report = {0};
-    (void)report_fill(&report, error, (struct report_place){r->options.data_dir, 0}, "%s", text);
-    replica_fail(r, &report);
+    replica_fail(context, report);
 }
 
 /* -- Turns and time ----------------------------------------------------------------------- */

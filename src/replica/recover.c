@@ -21,7 +21,8 @@
 
 static int refuse(struct replica *r, struct report *report, int error, const char *text)
 {
-    return report_fill(report, error, (struct report_place){r->options.data_dir, 0}, "%s", text);
+    return report_fill(report, error, (struct report_place){r->options.data_dir, REPORT_WHOLE},
+                       "%s", text);
 }
 
 /* -- The directory ------------------------------------------------------------------------ */
@@ -29,7 +30,7 @@ static int refuse(struct replica *r, struct report *report, int error, const cha
 static int open_directory(struct replica *r, struct report *report)
 {
     const char *dir = r->options.data_dir;
-    const struct report_place place = {dir, 0};
+    const struct report_place place = {dir, REPORT_WHOLE};
     char path[REPORT_PATH_BYTES];
 
     int error = os_dir_check(r->os, dir);

@@ -51,7 +51,8 @@ void replica_fail(struct replica *r, const struct report *report)
 void replica_fail_memory(struct replica *r, const char *what)
 {
     struct report report = {0};
-    (void)report_fill(&report, SYNOD_ERR_MEMORY, (struct report_place){r->options.data_dir, 0},
+    (void)report_fill(&report, SYNOD_ERR_MEMORY,
+                      (struct report_place){r->options.data_dir, REPORT_WHOLE},
                       "out of memory for %s", what);
     replica_fail(r, &report);
 }
@@ -116,7 +117,7 @@ int replica_open_peers(struct replica *r, struct report *report)
         return 0;
     }
     return report_fill(report, error == -ENOMEM ? SYNOD_ERR_MEMORY : SYNOD_ERR_ADDRESS,
-                       (struct report_place){r->options.listen, 0},
+                       (struct report_place){r->options.listen, REPORT_WHOLE},
                        "cannot listen for the other members: %s%s", strerror(-error),
                        error == -EADDRINUSE ? " (is another server running there?)" : "");
 }
@@ -148,8 +149,8 @@ int replica_open(struct os *os, const struct replica_options *options, struct re
     *report = (struct report){0};
     struct replica *r = calloc(1, sizeof *r);
     if (r == NULL) {
-        return report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){options->data_dir, 0},
-                           "out of memory");
+        return report_fill(report, SYNOD_ERR_MEMORY,
+                           (struct report_place){options->data_dir, REPORT_WHOLE}, "out of memory");
     }
     r->os = os;
     r->machine = *options->machine;
@@ -168,15 +169,17 @@ int replica_open(struct os *os, const struct replica_options *options, struct re
     int error = copy_options(r, options);
     r->timer = os_timer_new(os, drive_on_timer, r);
     if (error != 0 || r->timer == NULL) {
-        error = report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){options->data_dir, 0},
-                            "out of memory");
+        error =
+            report_fill(report, SYNOD_ERR_MEMORY,
+                        (struct report_place){options->data_dir, REPORT_WHOLE}, "out of memory");
     }
     if (error == 0) {
         error = recover_open(r, report);
     }
     if (error == 0 && os_turn_end(os, drive_on_turn_end, r) != 0) {
-        error = report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){options->data_dir, 0},
-                            "out of memory");
+        error =
+            report_fill(report, SYNOD_ERR_MEMORY,
+                        (struct report_place){options->data_dir, REPORT_WHOLE}, "out of memory");
     }
     if (error != 0) {
         r->phase = PHASE_STOPPED;

@@ -227,7 +227,7 @@ void founding_tick(struct replica *r);
 /* -- drive.c -- */
 int drive_step(struct replica *r, const struct synod_event *event);
 void drive_on_durable(void *context, uint64_t lsn);
-void drive_on_wal_failure(void *context, int error, const char *text);
+void drive_on_wal_failure(void *context, const struct report *report);
 void drive_on_turn_end(void *context);
 void drive_on_timer(void *context);
 void drive_send(struct replica *r, uint32_t member, const struct synod_message *message,

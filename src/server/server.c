@@ -77,7 +77,8 @@ static void on_leader(__attribute__((unused)) void *context)
 static void on_failed(void *context, const struct report *report)
 {
     struct server *server = context;
-    log_write(LOG_ERROR, "ends: its data cannot be kept safe any more",
+    log_write(LOG_ERROR,
+              "ends: its data cannot be kept safe any more; put that right and start it again",
               (struct log_field[]){log_text("file", report->file), {0}});
     server->exit_code = EXIT_FAILED;
     os_uv_stop(server->os);

@@ -27,9 +27,12 @@ int report_fill(struct report *report, int error, struct report_place place, con
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
+    char where[32] = "";
+    if (place.offset != REPORT_WHOLE) {
+        snprintf(where, sizeof where, "byte %" PRIu64 ": ", place.offset);
+    }
     /* A path that is too long is cut, and then so is the sentence: nothing depends on it. */
-    snprintf(report->text, sizeof report->text, "%.960s: byte %" PRIu64 ": %s", place.file,
-             place.offset, reason);
+    snprintf(report->text, sizeof report->text, "%.960s: %s%s", place.file, where, reason);
     return error;
 }
 

@@ -9,9 +9,12 @@ enum {
     REPORT_TEXT_BYTES = 1400
 };
 
+/* Instead of an offset: a file or directory as a whole, or something that is no file. */
+#define REPORT_WHOLE UINT64_MAX
+
 struct report {
     int error;                    /* A negative enum synod_error; 0: a warning. */
-    uint64_t offset;              /* In bytes from the start of the file. */
+    uint64_t offset;              /* In bytes from the start of the file, or REPORT_WHOLE. */
     char file[REPORT_PATH_BYTES]; /* Its path, cut if it is too long. */
     char text[REPORT_TEXT_BYTES]; /* A whole sentence with both in it, for the operator. */
 };
@@ -19,11 +22,11 @@ struct report {
 /* Where in which file: the two always go together. */
 struct report_place {
     const char *file; /* Path; borrowed during the call. */
-    uint64_t offset;  /* In bytes. */
+    uint64_t offset;  /* In bytes, or REPORT_WHOLE. */
 };
 
-/* Fill in a report: "FILE: byte OFFSET: " and then `format` and what follows it, as printf
- * would write them. `report` may be NULL (nobody asked). Returns `error`. */
+/* Fill in a report: "FILE: byte OFFSET: ", or "FILE: " of a whole one, and then `format` and what
+ * follows it, as printf would write them. `report` may be NULL (nobody asked). Returns `error`. */
 int report_fill(struct report *report, int error, struct report_place place, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
 

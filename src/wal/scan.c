@@ -35,7 +35,7 @@ static void list_segment(void *context, const char *text)
         void *grown = realloc(result->segments, capacity * sizeof *result->segments);
         if (grown == NULL) {
             scan->error = report_fill(scan->report, SYNOD_ERR_MEMORY,
-                                      (struct report_place){scan->input->dir, 0},
+                                      (struct report_place){scan->input->dir, REPORT_WHOLE},
                                       "no memory to list the segments");
             return;
         }
@@ -51,7 +51,7 @@ static int list_segments(struct scan *scan)
     assert(scan->result->count == 0);
     assert(scan->error == 0);
     struct scan_result *result = scan->result;
-    const struct report_place place = {scan->input->dir, 0};
+    const struct report_place place = {scan->input->dir, REPORT_WHOLE};
     const int error = os_dir_list(scan->input->os, scan->input->dir, list_segment, scan);
     if (error != 0) {
         return report_system(scan->report, place, "listing the directory", error);
@@ -61,7 +61,8 @@ static int list_segments(struct scan *scan)
         if (i > 0 && name.number != result->segments[i - 1].name.number + 1) {
             char path[SEGMENT_PATH_BYTES];
             segment_path(path, scan->input->dir, name);
-            return report_fill(scan->report, SYNOD_ERR_CORRUPT, (struct report_place){path, 0},
+            return report_fill(scan->report, SYNOD_ERR_CORRUPT,
+                               (struct report_place){path, REPORT_WHOLE},
                                "expected segment %" PRIu64 " before this one: it is missing",
                                result->segments[i - 1].name.number + 1);
         }

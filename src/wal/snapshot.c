@@ -360,7 +360,8 @@ static int read_trailer(struct snapshot *snapshot, struct report *report)
     uint8_t trailer[TRAILER_BYTES];
     const int64_t size = os_file_size(snapshot->file.os, snapshot->file.file);
     if (size < 0) {
-        return report_system(report, (struct report_place){snapshot->file.path, 0}, "stat", size);
+        return report_system(report, (struct report_place){snapshot->file.path, REPORT_WHOLE},
+                             "stat", size);
     }
     if ((uint64_t)size < snapshot->head_bytes + TRAILER_BYTES) {
         return refuse(snapshot, (uint64_t)size, "more of it: the file is cut off", report);

@@ -22,7 +22,7 @@ int snapshot_name_directory(char path[SNAPSHOT_PATH_BYTES], const char *dir, str
     assert(dir != NULL);
     const int length = snprintf(path, SNAPSHOT_PATH_BYTES, "%s/snap", dir);
     if (length < 0 || length >= SNAPSHOT_PATH_BYTES - 64) {
-        return report_fill(report, SYNOD_ERR_ACCESS, (struct report_place){dir, 0},
+        return report_fill(report, SYNOD_ERR_ACCESS, (struct report_place){dir, REPORT_WHOLE},
                            "the path of the data directory is too long");
     }
     return 0;
@@ -60,7 +60,8 @@ int snapshot_open_file(struct snapshot_file *file, unsigned flags, struct report
     const int error = os_file_open(file->os, file->path, flags, &file->file);
     if (error != 0) {
         file->file = NULL;
-        return report_system(report, (struct report_place){file->path, 0}, "open", error);
+        return report_system(report, (struct report_place){file->path, REPORT_WHOLE}, "open",
+                             error);
     }
     return 0;
 }
@@ -77,7 +78,7 @@ void snapshot_close_file(struct snapshot_file *file)
 int snapshot_fail_memory(const char *path, struct report *report)
 {
     assert(path != NULL);
-    return report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){path, 0},
+    return report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){path, REPORT_WHOLE},
                        "no memory for a snapshot");
 }
 
@@ -102,8 +103,8 @@ static void remove_name(struct visit *visit, const char *name)
     assert(length > 0 && length < SNAPSHOT_PATH_BYTES);
     const int error = os_remove(visit->os, path);
     if (error != 0 && visit->error == 0) {
-        visit->error =
-            report_system(visit->report, (struct report_place){path, 0}, "removal", error);
+        visit->error = report_system(visit->report, (struct report_place){path, REPORT_WHOLE},
+                                     "removal", error);
     }
 }
 
@@ -156,7 +157,7 @@ static int visit_all(struct visit *visit, void (*each)(void *context, const char
     assert(visit->error == 0);
     const int error = os_dir_list(visit->os, visit->directory, each, visit);
     if (error != 0) {
-        return report_system(visit->report, (struct report_place){visit->directory, 0},
+        return report_system(visit->report, (struct report_place){visit->directory, REPORT_WHOLE},
                              "listing the directory", error);
     }
     return visit->error;
@@ -182,7 +183,7 @@ int snapshot_start(struct os *os, const char *dir, struct report *report)
         error = os_dir_sync(os, dir);
     }
     if (error != 0) {
-        return report_system(report, (struct report_place){directory, 0}, what, error);
+        return report_system(report, (struct report_place){directory, REPORT_WHOLE}, what, error);
     }
     struct visit visit = {.os = os, .directory = directory, .report = report};
     return visit_all(&visit, visit_unfinished);
@@ -225,7 +226,7 @@ int snapshot_install(const struct snapshot_file *file, uint64_t slot, struct rep
     assert(file->directory[0] != '\0');
     char path[SNAPSHOT_PATH_BYTES];
     snapshot_name_file(path, file->directory, slot, "");
-    const struct report_place place = {path, 0};
+    const struct report_place place = {path, REPORT_WHOLE};
     int error = os_rename(file->os, file->path, path);
     if (error != 0) {
         return report_system(report, place, "rename", error);

@@ -74,7 +74,7 @@ static int move(struct supply *supply, const char *from, const char *to, struct 
 {
     assert(strcmp(from, to) != 0);
     assert(report->error == 0);
-    const struct report_place place = {from, 0};
+    const struct report_place place = {from, REPORT_WHOLE};
     int error = os_rename(supply->os, from, to);
     if (error != 0) {
         return report_system(report, place, "rename", error);
@@ -91,7 +91,7 @@ static int fill(struct supply *supply, struct os_file *file, uint32_t *bytes, st
     assert(report->error == 0);
     const int64_t size = os_file_size(supply->os, file);
     if (size < 0) {
-        return report_system(report, (struct report_place){path, 0}, "stat", size);
+        return report_system(report, (struct report_place){path, REPORT_WHOLE}, "stat", size);
     }
     assert(size % SEGMENT_BLOCK_BYTES == 0 && size <= UINT32_MAX);
     if (size >= *bytes) {
@@ -102,7 +102,7 @@ static int fill(struct supply *supply, struct os_file *file, uint32_t *bytes, st
     const size_t piece = missing < FILL_BYTES ? missing : FILL_BYTES;
     uint8_t *zeroes = aligned_alloc(SEGMENT_BLOCK_BYTES, piece);
     if (zeroes == NULL) {
-        return report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){path, 0},
+        return report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){path, REPORT_WHOLE},
                            "no memory to fill the file with zeroes");
     }
     memset(zeroes, 0, piece);
@@ -132,11 +132,12 @@ static int retire(struct supply *supply, struct supply_job *job)
     }
     int error = os_remove(supply->os, path);
     if (error != 0) {
-        return report_system(&job->report, (struct report_place){path, 0}, "removal", error);
+        return report_system(&job->report, (struct report_place){path, REPORT_WHOLE}, "removal",
+                             error);
     }
     error = os_dir_sync(supply->os, supply->dir);
     return error == 0 ? 0
-                      : report_system(&job->report, (struct report_place){path, 0},
+                      : report_system(&job->report, (struct report_place){path, REPORT_WHOLE},
                                       "sync of the directory", error);
 }
 
@@ -149,7 +150,7 @@ static int make(struct supply *supply, struct supply_job *job)
     char path[SEGMENT_PATH_BYTES];
     char spare[SEGMENT_PATH_BYTES];
     spare_path(spare, supply, job->spare);
-    const struct report_place place = {spare, 0};
+    const struct report_place place = {spare, REPORT_WHOLE};
     int error = os_file_open(supply->os, spare, OS_FILE_WRITE | OS_FILE_CREATE | OS_FILE_DIRECT,
                              &job->file);
     if (error != 0) {
@@ -268,8 +269,8 @@ static void clear_one(void *context, const char *name)
     }
     const int error = os_remove(clearing->supply->os, path);
     if (error != 0) {
-        clearing->error =
-            report_system(clearing->report, (struct report_place){path, 0}, "removal", error);
+        clearing->error = report_system(clearing->report, (struct report_place){path, REPORT_WHOLE},
+                                        "removal", error);
     }
 }
 
@@ -281,8 +282,8 @@ int supply_clear(struct supply *supply, struct report *report)
     struct clearing clearing = {supply, report, 0};
     const int error = os_dir_list(supply->os, supply->dir, clear_one, &clearing);
     if (error != 0) {
-        return report_system(report, (struct report_place){supply->dir, 0}, "listing the directory",
-                             error);
+        return report_system(report, (struct report_place){supply->dir, REPORT_WHOLE},
+                             "listing the directory", error);
     }
     return clearing.error;
 }
@@ -298,7 +299,7 @@ int supply_adopt(struct supply *supply, struct segment_name name, struct report 
         os_file_open(supply->os, path, OS_FILE_WRITE | OS_FILE_DIRECT, &supply->ready_file);
     if (error != 0) {
         supply->ready_file = NULL;
-        return report_system(report, (struct report_place){path, 0}, "open", error);
+        return report_system(report, (struct report_place){path, REPORT_WHOLE}, "open", error);
     }
     supply->ready = name;
     return 0;

@@ -61,7 +61,8 @@ static void latch_memory(struct wal *wal, const char *what)
 {
     assert(what != NULL);
     struct report report;
-    report_fill(&report, SYNOD_ERR_MEMORY, (struct report_place){wal->dir, 0}, "%s", what);
+    report_fill(&report, SYNOD_ERR_MEMORY, (struct report_place){wal->dir, REPORT_WHOLE}, "%s",
+                what);
     wal_latch(wal, &report);
 }
 
@@ -70,7 +71,7 @@ static void tell_failure(struct wal *wal)
     assert(wal->depth > 0);
     if (wal->is_failed && !wal->is_failure_told && !wal->is_closing) {
         wal->is_failure_told = 1;
-        wal->callbacks.on_failure(wal->callbacks.context, wal->failure.error, wal->failure.text);
+        wal->callbacks.on_failure(wal->callbacks.context, &wal->failure);
     }
 }
 

@@ -81,10 +81,10 @@ struct wal_callbacks {
     /* Every record up to `lsn` is on stable storage. Call wal_flush() from here. */
     void (*on_durable)(void *context, uint64_t lsn);
 
-    /* The log has failed for good: SYNOD_ERR_STORAGE or SYNOD_ERR_MEMORY, and a sentence for
-     * the operator, borrowed during the call. Called once, from the loop or from wal_flush(),
-     * never from wal_append(). */
-    void (*on_failure)(void *context, int error, const char *text);
+    /* The log has failed for good: SYNOD_ERR_STORAGE or SYNOD_ERR_MEMORY, where, and a sentence
+     * for the operator, borrowed during the call. Called once, from the loop or from
+     * wal_flush(), never from wal_append(). */
+    void (*on_failure)(void *context, const struct report *report);
 
     /* A new segment begins: append again, now, everything that must outlive trimming (the
      * promises, the start count, the founding table, the view), as it stands in memory at this

@@ -29,7 +29,8 @@ static int fail_memory(const struct opening *opening)
 {
     assert(opening->wal != NULL);
     return report_fill(opening->report, SYNOD_ERR_MEMORY,
-                       (struct report_place){opening->wal->dir, 0}, "no memory to open the log");
+                       (struct report_place){opening->wal->dir, REPORT_WHOLE},
+                       "no memory to open the log");
 }
 
 /* -- 1. The directory -------------------------------------------------------------------- */
@@ -39,7 +40,7 @@ static int make_directory(const struct opening *opening, const char *parent)
     assert(parent != NULL);
     assert(list_is_empty(&opening->wal->segments));
     struct wal *wal = opening->wal;
-    const struct report_place place = {wal->dir, 0};
+    const struct report_place place = {wal->dir, REPORT_WHOLE};
     const char *what = "check of the directory";
     int error = os_dir_check(wal->os, wal->dir);
     if (error == -ENOENT) {
@@ -169,9 +170,9 @@ static int sync_last_flush(const struct opening *opening)
     char path[SEGMENT_PATH_BYTES];
     segment_path(path, wal->dir, wal_current(wal)->name);
     const int error = os_file_sync(wal->os, wal->file);
-    return error == 0
-               ? 0
-               : report_system(opening->report, (struct report_place){path, 0}, "sync", error);
+    return error == 0 ? 0
+                      : report_system(opening->report, (struct report_place){path, REPORT_WHOLE},
+                                      "sync", error);
 }
 
 /* The last segment is full: go on in the next. */
@@ -198,9 +199,10 @@ static int sync_names(const struct opening *opening)
     assert(!opening->wal->supply.is_busy);
     struct wal *wal = opening->wal;
     const int error = os_dir_sync(wal->os, wal->dir);
-    return error == 0 ? 0
-                      : report_system(opening->report, (struct report_place){wal->dir, 0},
-                                      "sync of the directory", error);
+    return error == 0
+               ? 0
+               : report_system(opening->report, (struct report_place){wal->dir, REPORT_WHOLE},
+                               "sync of the directory", error);
 }
 
 /* Open the segment in which the log ends, and the one that was made ahead of it. */
@@ -267,12 +269,12 @@ int wal_open(struct os *os, const char *dir, const struct wal_options *options,
     assert(options->callbacks.on_failure != NULL && options->callbacks.on_segment != NULL);
     const int length = snprintf(path, sizeof path, "%s/wal", dir);
     if (length < 0 || length >= SEGMENT_PATH_BYTES - SEGMENT_NAME_BYTES) {
-        return report_fill(report, SYNOD_ERR_ACCESS, (struct report_place){dir, 0},
+        return report_fill(report, SYNOD_ERR_ACCESS, (struct report_place){dir, REPORT_WHOLE},
                            "the path of the data directory is too long");
     }
     struct opening opening = {.wal = wal_new(os, path, options), .report = report};
     if (opening.wal == NULL) {
-        return report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){path, 0},
+        return report_fill(report, SYNOD_ERR_MEMORY, (struct report_place){path, REPORT_WHOLE},
                            "no memory to open the log");
     }
     int error = make_directory(&opening, dir);

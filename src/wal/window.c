@@ -34,7 +34,7 @@ int window_open(struct window *window, struct segment_name name, struct report *
     segment_path(window->path, window->dir, name);
     window->name = name;
 
-    const struct report_place start = {window->path, 0};
+    const struct report_place start = {window->path, REPORT_WHOLE};
     const int error = os_file_open(window->os, window->path, OS_FILE_DIRECT, &window->file);
     if (error != 0) {
         window->file = NULL;

@@ -79,12 +79,12 @@ static void on_durable(void *context, uint64_t lsn)
     wal_flush(rig->wal);
 }
 
-static void on_failure(void *context, int error, const char *text)
+static void on_failure(void *context, const struct report *report)
 {
     struct rig *rig = context;
-    assert_true(error == SYNOD_ERR_STORAGE || error == SYNOD_ERR_MEMORY);
-    assert_true(strlen(text) > 0);
-    rig->failure = error;
+    assert_true(report->error == SYNOD_ERR_STORAGE || report->error == SYNOD_ERR_MEMORY);
+    assert_true(strlen(report->text) > 0);
+    rig->failure = report->error;
     rig->failure_calls++;
 }
 
