@@ -95,6 +95,8 @@ enum synod_event_type {
     SYNOD_EVENT_CONNECTED,    /* Messages can flow to and from `member` (again). */
     SYNOD_EVENT_DISCONNECTED, /* The connection to `member` broke. */
     SYNOD_EVENT_STOP,         /* The replica is about to stop in good order. */
+    SYNOD_EVENT_STAND,        /* Stand for election now, whoever leads, under a new ballot: a
+                               * leader hands over, or somebody explores what then happens. */
 };
 
 struct synod_event {
@@ -134,7 +136,8 @@ struct synod_serve {
     X(SYNOD_WHY_SILENT, 7, "the leader did not answer within the election time-out")               \
     X(SYNOD_WHY_STALLED, 8, "the leader's disk makes no progress")                                 \
     X(SYNOD_WHY_RESIGNED, 9, "the leader stopped in good order")                                   \
-    X(SYNOD_WHY_GAVE_UP, 10, "phase 1 did not end within the election time-out")
+    X(SYNOD_WHY_GAVE_UP, 10, "phase 1 did not end within the election time-out")                   \
+    X(SYNOD_WHY_ASKED, 11, "was asked to stand")
 
 #define SYNOD_WHY_ENUM(name, code, text) name = (code),
 enum synod_why {

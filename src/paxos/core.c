@@ -387,6 +387,9 @@ static int handle(struct synod_core *c, const struct synod_event *event, struct 
         proposer_step_down(c, SYNOD_WHY_RESIGNED);
         election_on_stop(c, out);
         return 0;
+    case SYNOD_EVENT_STAND:
+        election_on_asked_to_stand(c, out);
+        return 0;
     }
     assert_unreachable("an event has a type");
 }

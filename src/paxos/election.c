@@ -231,6 +231,7 @@ void election_follow(struct synod_core *c, struct synod_ballot ballot)
     /* A quorum has promised more than our own ballot, if we have one: it is of no use now. */
     proposer_step_down(c, SYNOD_WHY_HEARD);
     assert(c->proposer.state == PROPOSER_IDLE && e->leader.member != c->options.self);
+    core_see_round(c, ballot); /* Or we might stand below the leader that we followed. */
     e->leader = ballot;
     e->since_ms = c->now_ms;
     e->stand_ms = 0;
@@ -341,6 +342,24 @@ static uint64_t draw_delay(struct synod_core *c)
     return rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
 }
 
+static void stand(struct synod_core *c, enum synod_why why, struct outbox *out)
+{
+    assert(c->proposer.state == PROPOSER_IDLE);
+    c->election.stand_ms = 0;
+    lose_leader(c, why);
+    proposer_stand(c, out);
+    assert(c->proposer.state == PROPOSER_PREPARING);
+}
+
+/* Who leads, or stands already, does so again: a ballot is used for one phase 1. */
+void election_on_asked_to_stand(struct synod_core *c, struct outbox *out)
+{
+    if (c->is_started && !c->is_stopping) {
+        proposer_step_down(c, SYNOD_WHY_ASKED);
+        stand(c, SYNOD_WHY_ASKED, out);
+    }
+}
+
 static void consider_standing(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
@@ -357,10 +376,7 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
         e->stand_ms = c->now_ms + draw_delay(c);
     }
     if (c->now_ms >= e->stand_ms) {
-        e->stand_ms = 0;
-        lose_leader(c, SYNOD_WHY_SILENT);
-        proposer_stand(c, out);
-        assert(c->proposer.state == PROPOSER_PREPARING);
+        stand(c, SYNOD_WHY_SILENT, out);
     }
 }
 

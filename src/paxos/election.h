@@ -59,6 +59,9 @@ void election_on_answer(struct synod_core *c, const struct synod_message *m, str
  * would follow it at each of its messages would never get to stand itself. */
 void election_follow(struct synod_core *c, struct synod_ballot ballot);
 
+/* Stand now, unless that is out of the question: before the start, or after the stop. */
+void election_on_asked_to_stand(struct synod_core *c, struct outbox *out);
+
 /* We promised a higher ballot than our leader's. */
 void election_on_promised(struct synod_core *c);
 

@@ -399,7 +399,7 @@ TEST(core, tells_why_in_words)
 {
     assert_string_equal(synod_why_text(SYNOD_WHY_ELECTED), "won phase 1 of its ballot");
     assert_string_equal(synod_why_text((enum synod_why)0), "no change yet");
-    for (int why = SYNOD_WHY_ELECTED; why <= SYNOD_WHY_GAVE_UP; why++) {
+    for (int why = SYNOD_WHY_ELECTED; why <= SYNOD_WHY_ASKED; why++) {
         assert_string_not_equal(synod_why_text((enum synod_why)why), "no change yet");
     }
 }

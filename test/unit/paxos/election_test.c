@@ -332,6 +332,35 @@ TEST(election, stands_no_more_once_it_stops)
     rig_deinit(&rig);
 }
 
+TEST(election, stands_when_asked_with_another_ballot_each_time)
+{
+    struct rig rig;
+    start(&rig, 3);
+    (void)rig_step(&rig, (struct synod_event){.type = SYNOD_EVENT_STAND});
+    assert_true(stands(&rig));
+    const struct synod_ballot first = rig_status(&rig).promised;
+    (void)rig_step(&rig, (struct synod_event){.type = SYNOD_EVENT_STAND});
+    assert_true(stands(&rig));
+    assert_true(synod_ballot_compare(rig_status(&rig).promised, first) > 0);
+    assert_int_equal(rig_status(&rig).why, SYNOD_WHY_ASKED);
+    (void)rig_step(&rig, (struct synod_event){.type = SYNOD_EVENT_STOP});
+    (void)rig_step(&rig, (struct synod_event){.type = SYNOD_EVENT_STAND});
+    assert_false(stands(&rig));
+    rig_deinit(&rig);
+}
+
+TEST(election, who_is_asked_to_stand_follows_nobody)
+{
+    struct rig rig;
+    start(&rig, 3);
+    pass(&rig, 10, 1u << B, LEADS, rig_ballot(5, B));
+    (void)rig_step(&rig, (struct synod_event){.type = SYNOD_EVENT_STAND});
+    assert_true(stands(&rig));
+    assert_true(synod_ballot_is_none(rig_status(&rig).leader));
+    assert_int_equal(rig_status(&rig).promised.round, 6);
+    rig_deinit(&rig);
+}
+
 TEST(election, leader_stops_when_an_answer_names_a_higher_promise)
 {
     struct rig rig;
