@@ -293,6 +293,7 @@ void election_on_connected(struct synod_core *c, struct outbox *out)
 void election_on_disconnected(struct synod_core *c, synod_member_id member, struct outbox *out)
 {
     const int position = quorum_position(&c->options.members, member);
+    assert(member != 0);
     if (position < 0 || (uint32_t)position == c->self) {
         return;
     }
@@ -357,6 +358,8 @@ void election_on_asked_to_stand(struct synod_core *c, struct outbox *out)
     if (c->is_started && !c->is_stopping) {
         proposer_step_down(c, SYNOD_WHY_ASKED);
         stand(c, SYNOD_WHY_ASKED, out);
+        assert(synod_ballot_is_none(c->election.leader));
+        assert(c->proposer.ballot.round == c->round); /* Above everything seen. */
     }
 }
 
