@@ -62,7 +62,7 @@ PROTO_C     := $(PROTOS:proto/%.proto=$(BUILD)/proto/%.pb-c.c)
 PROTO_H     := $(PROTO_C:.c=.h)
 SERVER_C    := $(filter-out %/main.c,$(wildcard src/server/*.c src/cli/*.c))
 BENCH_C     := $(filter-out %/main.c,$(wildcard bench/*.c))
-SIM_C       := $(filter-out %/main.c,$(wildcard sim/*.c))
+SIM_C       := $(filter-out %/main.c,$(wildcard sim/*.c sim/explore/*.c))
 CORE_C      := $(filter-out src/server/% src/cli/%,$(wildcard src/*/*.c))
 LIBRARY_C   := $(foreach dir,base paxos wire os wal peer replica,$(wildcard src/$(dir)/*.c))
 TEST_LIB_C  := $(wildcard test/lib/*.c)
@@ -155,7 +155,7 @@ $(BUILD)/libsynod.so: $(BUILD)/libsynod.o
 # Stages one after the other, the programs of a stage side by side. The smoke test starts real
 # servers and measures time, so it has the machine to itself.
 SEEDS ?= 200
-.PHONY: test scenario sim demo bench clients chaos
+.PHONY: test scenario sim explore demo bench clients chaos
 test: $(UNIT_TESTS) $(BUILD)/test/scenario $(PROGRAMS)
 	@tools/run-tests $(UNIT_TESTS) $(BUILD)/test/scenario \
 	    -- '$(BUILD)/synod-sim --seeds $(SEEDS)' \
@@ -169,6 +169,12 @@ scenario: $(BUILD)/test/scenario
 sim: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
 	    $(if $(MUTANT),--mutant $(MUTANT))
+
+# Every reachable state. DEPTH=release: larger scopes, hours. SCOPE=a: that one.
+DEPTH ?= ci
+explore: $(BUILD)/synod-sim
+	@$(BUILD)/synod-sim explore --depth $(DEPTH) $(if $(SCOPE),--scope $(SCOPE)) \
+	    $(if $(STATES),--states $(STATES)) $(if $(MUTANT),--mutant $(MUTANT))
 
 demo: $(BUILD)/synod
 	@$(BUILD)/synod demo
@@ -186,7 +192,7 @@ bench: $(PROGRAMS) | $(SETUP_PEERS)
 # -- Reading the code ----------------------------------------------------------------------
 
 # The rules of the house that no compiler checks: tools/tidy. It reads release objects too.
-ALL_C := $(wildcard include/*/*.h src/*/*.[ch] sim/*.[ch] bench/*.[ch] test/*/*.[ch] \
+ALL_C := $(wildcard include/*/*.h src/*/*.[ch] sim/*.[ch] sim/*/*.[ch] bench/*.[ch] test/*/*.[ch] \
          test/unit/*/*.[ch])
 .PHONY: tidy fmt check coverage
 tidy: $(CORE) $(BUILD)/libsynod.a | $(SETUP_CHECK)

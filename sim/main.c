@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mutant.h"
+#include "sim/explore/explore.h"
 #include "sim/farm.h"
 #include "sim/run.h"
 
@@ -16,6 +17,7 @@ static const char HELP[] =
     "synod-sim: simulate whole clusters, with faults, in virtual time\n"
     "\n"
     "usage: synod-sim [options]\n"
+    "       synod-sim explore [options]    every reachable state of small clusters\n"
     "\n"
     "  --seeds N        run N seeds (default 100), beginning with --from\n"
     "  --from N         the first seed (default 1)\n"
@@ -203,6 +205,9 @@ int main(int argc, char **argv)
 {
     struct settings settings = {.from = 1, .seeds = 100};
     struct tally tally = {.settings = &settings};
+    if (argc > 1 && strcmp(argv[1], "explore") == 0) {
+        return explore_main(argc - 1, argv + 1);
+    }
     parse(argc, argv, &settings);
     log_configure(&(struct log_options){.level = settings.has_log ? LOG_DEBUG : LOG_ERROR,
                                         .sink = settings.has_log ? NULL : drop_line});

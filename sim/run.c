@@ -8,13 +8,13 @@
 #include "sim/run.h"
 
 #include <inttypes.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "sim/cluster.h"
+#include "sim/escape.h"
 #include "sim/workload.h"
 
 enum {
@@ -275,31 +275,16 @@ static void run_world(const struct run_options *options, struct run_result *resu
     world_deinit(&run.world);
 }
 
-/* -- Assertions ------------------------------------------------------------------------------- */
-
-static jmp_buf escape;
-static char *failure_text;
-static size_t failure_size;
-
-/* In place of the one that aborts: a seed that breaks an assertion has failed, and others are
- * still to be run. */
-void assert_failed(const char *expression, const char *file, int line)
-{
-    if (failure_text == NULL) {
-        fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, expression);
-        abort();
-    }
-    snprintf(failure_text, failure_size, "assertion: %s:%d: %s", file, line, expression);
-    longjmp(escape, 1);
-}
-
 void run_seed(const struct run_options *options, struct run_result *result)
 {
+    struct escape escape;
     *result = (struct run_result){0};
-    failure_text = result->failure;
-    failure_size = sizeof result->failure;
-    if (setjmp(escape) == 0) {
+    escape_prepare(&escape);
+    if (setjmp(escape.to) == 0) {
         run_world(options, result);
     }
-    failure_text = NULL;
+    escape_end();
+    if (escape.text[0] != 0) {
+        snprintf(result->failure, sizeof result->failure, "%s", escape.text);
+    }
 }

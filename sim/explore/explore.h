@@ -1,0 +1,9 @@
+/* explore.h -- synod-sim explore: every reachable state of small clusters. */
+#ifndef SIM_EXPLORE_EXPLORE_H
+#define SIM_EXPLORE_EXPLORE_H
+
+/* The command, from its own name on. Returns the program's exit code: 0 if nothing is broken, 1
+ * if something is, 2 for words that it does not know. */
+int explore_main(int argc, char **argv);
+
+#endif /* SIM_EXPLORE_EXPLORE_H */

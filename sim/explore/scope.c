@@ -1,0 +1,80 @@
+/* scope.c -- the worlds that are explored, small enough to be seen whole. */
+#include "sim/explore/scope.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum {
+    PHASES = 1 << SYNOD_MESSAGE_PREPARE | 1 << SYNOD_MESSAGE_PROMISE | 1 << SYNOD_MESSAGE_ACCEPT |
+             1 << SYNOD_MESSAGE_ACCEPTED | 1 << SYNOD_MESSAGE_REFUSED,
+    LEARNING = 1 << SYNOD_MESSAGE_NOTICE | 1 << SYNOD_MESSAGE_CHOSEN,
+    FETCHING = 1 << SYNOD_MESSAGE_FETCH | 1 << SYNOD_MESSAGE_LEARN,
+    ASKING = 1 << SYNOD_MESSAGE_ASK | 1 << SYNOD_MESSAGE_ANSWER,
+    READING = 1 << SYNOD_MESSAGE_READ | 1 << SYNOD_MESSAGE_READ_INDEX,
+};
+
+/* clang-format off */
+static const struct scope CI[] = {
+    {"a", "one slot, two proposers, three ballots, a crash",
+     3, 0, 0, 2, 1, PHASES | LEARNING, 1,
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}},
+    {"b", "two slots, and a change of leader between them",
+     3, 0, 0, 2, 2, PHASES | LEARNING, 0,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+    {"d", "reads by a leader that another may have deposed",
+     3, 0, 0, 2, 1, PHASES | LEARNING | ASKING, 0,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}},
+};
+
+static const struct scope RELEASE[] = {
+    {"a", "one slot, two proposers, three ballots, two crashes, a repeat",
+     3, 0, 0, 2, 1, PHASES | LEARNING, 1,
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 2, [SCOPE_REPEATS] = 1}},
+};
+/* clang-format on */
+
+const struct scope *scope_list(const char *depth, uint32_t *count)
+{
+    if (strcmp(depth, "ci") == 0) {
+        *count = sizeof CI / sizeof CI[0];
+        return CI;
+    }
+    if (strcmp(depth, "release") == 0) {
+        *count = sizeof RELEASE / sizeof RELEASE[0];
+        return RELEASE;
+    }
+    return NULL;
+}
+
+struct synod_options scope_options(const struct scope *scope, uint32_t self)
+{
+    struct synod_options options;
+    synod_options_init(&options);
+    options.self = self + 1;
+    options.view = 1;
+    options.members.count = scope->members;
+    options.members.phase1 = scope->phase1 != 0 ? scope->phase1 : scope->members / 2 + 1;
+    options.members.phase2 = scope->phase2 != 0 ? scope->phase2 : scope->members / 2 + 1;
+    for (uint32_t i = 0; i < scope->members; i++) {
+        options.members.ids[i] = i + 1;
+    }
+    options.window = scope->slots <= 2 ? SCOPE_WINDOW / 2 : SCOPE_WINDOW;
+    options.pipeline_max = options.window / 2;
+    options.entries_max = 2;
+    options.reads_max = 2;
+    options.heartbeat_ms = 100;
+    options.election_ms = 500;
+    options.retry_ms = 200;
+    options.seed = 1;
+    return options;
+}
+
+int scope_has_questions(const struct scope *scope)
+{
+    return (scope->messages & ASKING) != 0;
+}
+
+uint64_t scope_round_max(const struct scope *scope)
+{
+    return 1 + (uint64_t)scope->budgets[SCOPE_STANDS];
+}

@@ -1,0 +1,52 @@
+/* scope.h -- how large a world is explored: who there is, and how much may go wrong. */
+#ifndef SIM_EXPLORE_SCOPE_H
+#define SIM_EXPLORE_SCOPE_H
+
+#include <stdint.h>
+
+#include "synod/core.h"
+
+enum {
+    SCOPE_MEMBERS_MAX = 5,
+    SCOPE_SLOTS_MAX = 4,
+    SCOPE_WINDOW = 8, /* The smallest that holds twice the slots. */
+};
+
+/* What may happen only so often, over all members. */
+enum scope_budget {
+    SCOPE_STANDS = 0, /* A member stands for election. */
+    SCOPE_PROPOSALS,  /* A leader proposes a value, each time another. */
+    SCOPE_CRASHES,    /* A member loses what is not durable, and starts again. */
+    SCOPE_TIMEOUTS,   /* So much time passes at a member that every time-out is over. */
+    SCOPE_REPEATS,    /* A message arrives, and will arrive again. */
+    SCOPE_READS,      /* A leader begins a linearizable read. */
+    SCOPE_SNAPSHOTS,  /* A member's state up to now replaces its older records. */
+    SCOPE_BUDGETS,
+};
+
+struct scope {
+    const char *name;
+    const char *title; /* What it is about, in words. */
+    uint32_t members;
+    uint32_t phase1; /* Members of a quorum; 0: a majority. */
+    uint32_t phase2;
+    uint32_t proposers;    /* The first so many may stand. */
+    uint32_t slots;        /* No leader proposes beyond. */
+    uint32_t messages;     /* Set of the types that the network carries: 1 << type. */
+    uint32_t is_disk_slow; /* Records become durable one by one, in steps of their own. */
+    uint8_t budgets[SCOPE_BUDGETS];
+};
+
+/* The scopes of one depth, `count` of them: "ci" or "release". NULL for another word. */
+const struct scope *scope_list(const char *depth, uint32_t *count);
+
+/* The options of every core in a scope; `self` counts from 0. */
+struct synod_options scope_options(const struct scope *scope, uint32_t self);
+
+/* True if the members ask each other whether they are there. */
+int scope_has_questions(const struct scope *scope);
+
+/* Nothing above this round is gone into. */
+uint64_t scope_round_max(const struct scope *scope);
+
+#endif /* SIM_EXPLORE_SCOPE_H */

@@ -1,0 +1,70 @@
+/* space.h -- the states of a cluster, and what leads from one to another. */
+#ifndef SIM_EXPLORE_SPACE_H
+#define SIM_EXPLORE_SPACE_H
+
+#include "sim/explore/node.h"
+
+enum {
+    SPACE_MESSAGES_MAX = 120,
+    SPACE_STATE_BYTES_MAX = 4 * SCOPE_MEMBERS_MAX + SCOPE_BUDGETS + 1 + 2 * SPACE_MESSAGES_MAX,
+};
+
+/* A state. Messages are a set: one that is under way twice can do no more than one that is
+ * repeated. None is ever taken away as lost: one that never arrives is as good as that. */
+struct state {
+    uint32_t nodes[SCOPE_MEMBERS_MAX];
+    uint8_t budgets[SCOPE_BUDGETS]; /* What may still happen. */
+    uint8_t message_count;
+    uint16_t messages[SPACE_MESSAGES_MAX]; /* Numbers, rising. */
+};
+
+/* What happens next, and to whom. */
+struct action {
+    uint32_t member;
+    struct node_event event;
+    uint32_t is_repeat; /* The message stays under way. */
+};
+
+/* A thread's part: it takes steps, and remembers those it took. */
+struct explorer;
+struct explorer *explorer_new(struct world_parts *parts);
+void explorer_free(struct explorer *explorer);
+
+/* All members have begun their first lives, and nothing is under way. Returns 0, or -1 and the
+ * violation. */
+int space_first(struct explorer *explorer, struct state *state, struct violation *violation);
+
+/* Called for every state that one step leads to. Returns 0 to go on. */
+typedef int (*space_visit)(void *context, const struct action *action, const struct state *state);
+
+/* Visit all successors, in an order that depends on the state alone. Returns 0, or -1 where a
+ * claim is broken (`violation` and `broken` tell which, and by what), or what `visit` returned. */
+int space_expand(struct explorer *explorer, const struct state *state, space_visit visit,
+                 void *context, struct violation *violation);
+
+/* The action whose successor broke a claim, after space_expand() returned -1. */
+struct action space_broken_by(const struct explorer *explorer);
+
+/* States as bytes: SPACE_STATE_BYTES_MAX at most. Two states are equal if their bytes are. */
+uint32_t space_encode(const struct world_parts *parts, const struct state *state, uint8_t *to);
+uint32_t space_decode(const struct world_parts *parts, const uint8_t *from, struct state *state);
+
+enum {
+    SPACE_NAME_BYTES = 24
+};
+
+/* A name for an action that means the same in another run: SPACE_NAME_BYTES at most. */
+void space_name_action(const struct world_parts *parts, const struct action *action, char *name);
+
+struct space_step {
+    struct action action;
+    struct state next;
+    struct violation violation;
+};
+
+/* Take the step of this name. Returns 1, 0 if there is none in this state, or -1 if it, or one
+ * that stands before it, breaks a claim: `action` and `violation` then say which. */
+int space_take(struct explorer *explorer, const struct state *state, const char *name,
+               struct space_step *step);
+
+#endif /* SIM_EXPLORE_SPACE_H */
