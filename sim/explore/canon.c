@@ -81,7 +81,7 @@ static void settle_election(struct synod_core *core, int has_questions)
 
 void canon_core(struct synod_core *core, int has_questions)
 {
-    assert(core->now_ms == CANON_NOW_MS || core->now_ms == CANON_NOW_MS + CANON_LEAP_MS);
+    assert(core->now_ms > 0 && core->durable <= core->lsn);
     settle_votes(core);
     settle_proposals(core);
     settle_election(core, has_questions);
