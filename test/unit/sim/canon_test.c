@@ -91,8 +91,12 @@ static void keep_packet(struct twins *twins, const struct synod_message *message
                             : (uint32_t)prng_below(&twins->prng, PACKETS_MAX);
     struct content *packet = &twins->packets[at];
     packet->message = *message;
-    memcpy(packet->entries, message->entries, message->entry_count * sizeof *packet->entries);
-    memcpy(packet->votes, message->votes, message->vote_count * sizeof *packet->votes);
+    for (uint32_t i = 0; i < message->entry_count; i++) {
+        packet->entries[i] = message->entries[i];
+    }
+    for (uint32_t i = 0; i < message->vote_count; i++) {
+        packet->votes[i] = message->votes[i];
+    }
 }
 
 /* The raw core, brought into the form, is the formed one, byte for byte. */
