@@ -172,7 +172,11 @@ struct synod_effects *synod_effects_init(void *memory, const struct synod_option
 /* Advance the replica by one event. Returns 0, or for PROPOSE and READ, which are wishes,
  * SYNOD_ERR_NO_LEADER (PROPOSE: this replica does not lead; READ: it knows no leader) or
  * SYNOD_ERR_BUSY (the pipeline or the table of reads is full, or what an earlier leader left
- * is not yet proposed again). A wish refused has changed nothing. */
+ * is not yet proposed again). A wish refused has changed nothing.
+ *
+ * RESTORE: SYNOD_ERR_CORRUPT, the records contradict each other: do not START. MESSAGE:
+ * SYNOD_ERR_CORRUPT, its sender says that something was chosen where something else is known to be;
+ * that part of it was not believed, the effects hold all the same. One of us is broken: say so. */
 int synod_core_step(struct synod_core *core, const struct synod_event *event,
                     struct synod_effects *effects);
 

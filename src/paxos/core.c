@@ -133,7 +133,7 @@ static void deliver(struct synod_core *c, struct outbox *out)
 void core_learn(struct synod_core *c, const struct synod_entry *entry, struct outbox *out)
 {
     const struct acceptor_vote *vote = acceptor_at(&c->acceptor, entry->slot);
-    if (!learner_learn(&c->learner, entry)) {
+    if (learner_learn(&c->learner, entry) != 1) {
         return;
     }
     if (vote == NULL || !synod_entry_equal(&vote->entry, entry)) {
@@ -243,13 +243,14 @@ static void note_claim(struct synod_core *c, const struct synod_message *m)
     }
 }
 
-static void on_message(struct synod_core *c, const struct synod_message *m, struct outbox *out)
+static int on_message(struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
     assert(c->is_started); /* Who answers before all is restored forgets its promises. */
     assert(synod_message_is_valid(m, &c->options));
     if (m->view != c->options.view) {
-        return; /* Ballots live in a view: what belongs to another is never compared. */
+        return 0; /* Ballots live in a view: what belongs to another is never compared. */
     }
+    const uint64_t contradictions = c->learner.contradictions;
     core_see_round(c, m->ballot);
     core_see_round(c, m->promised);
     const int is_from_leader = m->type == SYNOD_MESSAGE_ACCEPT || m->type == SYNOD_MESSAGE_NOTICE ||
@@ -261,6 +262,7 @@ static void on_message(struct synod_core *c, const struct synod_message *m, stru
     }
     dispatch(c, m, out);
     note_claim(c, m);
+    return c->learner.contradictions == contradictions ? 0 : SYNOD_ERR_CORRUPT;
 }
 
 /* -- Records ------------------------------------------------------------------------------ */
@@ -302,7 +304,9 @@ static int on_restore(struct synod_core *c, const struct synod_record *record, s
         if (record->entry.slot > c->learner.chosen + c->options.window) {
             return SYNOD_ERR_CORRUPT;
         }
-        (void)learner_learn(&c->learner, &record->entry);
+        if (learner_learn(&c->learner, &record->entry) < 0) {
+            return SYNOD_ERR_CORRUPT;
+        }
         learner_deliver(&c->learner, c->now_ms, out);
         return 0;
     case SYNOD_RECORD_CHOSEN:
@@ -363,8 +367,7 @@ static int handle(struct synod_core *c, const struct synod_event *event, struct 
         on_tick(c, out);
         return 0;
     case SYNOD_EVENT_MESSAGE:
-        on_message(c, event->message, out);
-        return 0;
+        return on_message(c, event->message, out);
     case SYNOD_EVENT_DURABLE:
         on_durable(c, event->lsn);
         return 0;
@@ -465,7 +468,8 @@ int synod_core_step(struct synod_core *c, const struct synod_event *event,
     assert(synod_ballot_compare(c->acceptor.promised, promised) >= 0);
     assert(c->learner.chosen >= chosen);
     assert(effects->chosen_count <= c->learner.chosen - chosen);
-    assert(outcome == 0 || effects->record_count + effects->message_count == 0);
+    assert(outcome == 0 || event->type == SYNOD_EVENT_MESSAGE ||
+           effects->record_count + effects->message_count == 0);
     check_roles(c);
     return outcome;
 }

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "synod/error.h"
 
 static struct learned *ring_at(const struct learner *l, synod_slot slot)
 {
@@ -29,7 +30,8 @@ const struct synod_entry *learner_at(const struct learner *l, synod_slot slot)
 }
 
 /* Paxos Made Simple, 2.1: only a single value is chosen. Were two, this is where the first
- * replica to hear of both would notice. */
+ * replica to hear of both would notice. But all that we know of it is what others told us, and
+ * one that is broken may tell anything: it must not bring us down, so this is no assertion. */
 int learner_learn(struct learner *l, const struct synod_entry *entry)
 {
     assert(entry->slot > 0);
@@ -40,8 +42,11 @@ int learner_learn(struct learner *l, const struct synod_entry *entry)
     }
     struct learned *learned = ring_at(l, entry->slot);
     if (learned->entry.slot == entry->slot) {
-        assert(synod_entry_equal(&learned->entry, entry));
-        return 0;
+        if (synod_entry_equal(&learned->entry, entry)) {
+            return 0;
+        }
+        l->contradictions++;
+        return SYNOD_ERR_CORRUPT;
     }
     assert(learned->entry.slot <= l->chosen); /* What is not handed out yet is kept. */
     learned->entry = *entry;

@@ -17,6 +17,7 @@ struct learner {
     synod_slot last;         /* The highest slot known to be chosen; >= chosen. */
     synod_slot claimed;      /* The highest prefix that anybody said to be chosen. */
     synod_member_id claimer; /* Who said so. */
+    uint64_t contradictions; /* Entries refused, for something else is known to be chosen. */
     uint64_t progress_ms;    /* When `chosen` last rose, or a claim first went beyond it. */
     uint32_t window;         /* Slots held beyond `chosen`. */
     uint32_t ring_offset;    /* From this structure to struct learned[window]. */
@@ -27,9 +28,9 @@ void learner_init(struct learner *l, uint32_t window, uint32_t ring_offset);
 /* The entry known to be chosen at a slot beyond the prefix, or NULL. */
 const struct synod_entry *learner_at(const struct learner *l, synod_slot slot);
 
-/* `entry` is chosen. Slots below the prefix or beyond the window are passed over. Aborts if
- * something else is known to be chosen there: agreement is broken, and nothing that this
- * replica could do would be right. Returns 1 if it was news. */
+/* Somebody says that `entry` is chosen. Slots below the prefix or beyond the window are passed
+ * over. Returns 1 if it was news, 0 if not, or SYNOD_ERR_CORRUPT where something else is known to
+ * be chosen there: then somebody is broken, and what was known stays. */
 int learner_learn(struct learner *l, const struct synod_entry *entry);
 
 /* Hand out every entry that the prefix now reaches. */

@@ -263,8 +263,9 @@ void cluster_deliver(struct cluster *c, uint32_t packet, int is_kept)
     struct synod_options options = c->options;
     options.self = to + 1;
     assert(synod_message_is_valid(&copy.message, &options));
-    (void)cluster_step(c, to,
-                       (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &copy.message});
+    const int outcome = cluster_step(
+        c, to, (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &copy.message});
+    assert(outcome == 0); /* No member contradicts what another knows. */
 }
 
 /* -- Steps -------------------------------------------------------------------------------- */
