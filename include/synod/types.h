@@ -11,6 +11,9 @@ typedef uint64_t synod_member_id;
 /* A position in the log: one instance of Paxos. The first is 1; 0 means none. */
 typedef uint64_t synod_slot;
 
+/* No log comes near it: whoever names a slot beyond is broken. Sums of slots do not overflow. */
+#define SYNOD_SLOT_MAX (UINT64_MAX / 4)
+
 /* A configuration's number. The first view is 1; 0 means none. */
 typedef uint64_t synod_view_number;
 

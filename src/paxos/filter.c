@@ -12,7 +12,7 @@
 
 int filter_entry_is_valid(const struct synod_entry *entry)
 {
-    if (entry->slot == 0 || entry->slot == SYNOD_SLOT_ALL || entry->view == 0) {
+    if (entry->slot == 0 || entry->slot > SYNOD_SLOT_MAX || entry->view == 0) {
         return 0;
     }
     if (entry->kind == SYNOD_ENTRY_NOOP) {
@@ -43,7 +43,8 @@ static int entries_are_valid(const struct synod_message *m, const struct synod_o
 
 static int votes_are_valid(const struct synod_message *m, const struct synod_options *options)
 {
-    if (m->vote_count > options->entries_max || m->slot == 0 || m->until <= m->slot) {
+    if (m->vote_count > options->entries_max || m->slot == 0 || m->until <= m->slot ||
+        (m->until > SYNOD_SLOT_MAX && m->until != SYNOD_SLOT_ALL)) {
         return 0;
     }
     for (uint32_t i = 0; i < m->vote_count; i++) {
@@ -65,7 +66,7 @@ int synod_message_is_valid(const struct synod_message *m, const struct synod_opt
     const int has_ballot = ballot_is_valid(m->ballot, options);
     const int is_proposers = has_ballot && m->ballot.member == m->from;
     if (quorum_position(&options->members, m->from) < 0 || m->to != options->self ||
-        m->chosen == SYNOD_SLOT_ALL ||
+        m->chosen > SYNOD_SLOT_MAX || m->slot > SYNOD_SLOT_MAX ||
         (m->promised.round != 0 && !ballot_is_valid(m->promised, options)) ||
         (m->status.leader.round != 0 && !ballot_is_valid(m->status.leader, options))) {
         return 0;

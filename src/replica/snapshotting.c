@@ -120,6 +120,11 @@ static int load_piece(void *context, const void *data, size_t size)
 int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
 {
     struct snapshot *snapshot;
+    if (slot > SYNOD_SLOT_MAX) {
+        return report_fill(report, SYNOD_ERR_CORRUPT,
+                           (struct report_place){r->options.data_dir, REPORT_WHOLE},
+                           "a snapshot of a slot that no log reaches");
+    }
     int error = snapshot_open(r->os, r->options.data_dir, slot, report, &snapshot);
     if (error != 0) {
         return error;

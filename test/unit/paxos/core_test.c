@@ -148,6 +148,8 @@ TEST(core, filters_messages_from_and_about_nobody)
     assert_filtered(&s);
     s.message.slot = 0;
     assert_filtered(&s);
+    s.message.slot = SYNOD_SLOT_ALL; /* Nothing can be beyond it: no answer would be complete. */
+    assert_filtered(&s);
     s.message.ballot.round = 0;
     assert_filtered(&s);
     s.message.ballot.round = UINT64_MAX;
@@ -160,7 +162,7 @@ TEST(core, filters_messages_from_and_about_nobody)
     assert_filtered(&s);
     s.message.status.leader.round = UINT64_MAX;
     assert_filtered(&s);
-    s.message.chosen = SYNOD_SLOT_ALL;
+    s.message.chosen = SYNOD_SLOT_MAX + 1;
     assert_filtered(&s);
 }
 
@@ -179,7 +181,7 @@ TEST(core, filters_entries_that_nobody_would_propose)
     assert_filtered(&s);
     s.entries[0].slot = 0;
     assert_filtered(&s);
-    s.entries[2].slot = SYNOD_SLOT_ALL;
+    s.entries[2].slot = SYNOD_SLOT_MAX + 1;
     assert_filtered(&s);
     s.entries[0].view = 0;
     assert_filtered(&s);
@@ -209,6 +211,8 @@ TEST(core, filters_promises_that_nobody_would_make)
 
     make_sample(&s, SYNOD_MESSAGE_PROMISE);
     s.message.ballot = rig_ballot(5, B);
+    assert_filtered(&s);
+    s.message.until = SYNOD_SLOT_MAX + 1; /* We would ask again from there. */
     assert_filtered(&s);
     s.message.ballot.round = 0;
     assert_filtered(&s);
