@@ -19,7 +19,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
 {
     assert(buffer->start <= buffer->end && buffer->end <= buffer->capacity);
 
-    if (size <= buffer->capacity - buffer->end) {
+    if (buffer->data != NULL && size <= buffer->capacity - buffer->end) {
         return buffer->data + buffer->end;
     }
 

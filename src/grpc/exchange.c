@@ -234,7 +234,8 @@ int exchange_put_part(struct exchange *exchange, struct head_part *part, struct 
 
 struct bytes exchange_part(const struct exchange *exchange, struct head_part part)
 {
-    return bytes_of(buffer_bytes(&exchange->head).data + part.offset, part.size);
+    const struct bytes head = buffer_bytes(&exchange->head);
+    return head.size == 0 ? head : bytes_of(head.data + part.offset, part.size);
 }
 
 /* -- The answer ------------------------------------------------------------------------- */

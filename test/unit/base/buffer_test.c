@@ -11,6 +11,15 @@ TEST(buffer, holds_nothing_when_all_zero)
     buffer_deinit(&buffer);
 }
 
+TEST(buffer, has_a_place_for_nothing_too)
+{
+    struct buffer buffer = {0};
+    assert_non_null(buffer_reserve(&buffer, 0)); /* NULL would mean that there is no memory. */
+    buffer_commit(&buffer, 0);
+    assert_int_equal(buffer_size(&buffer), 0);
+    buffer_deinit(&buffer);
+}
+
 TEST(buffer, gives_back_in_order_what_was_appended)
 {
     struct buffer buffer = {0};
