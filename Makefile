@@ -19,11 +19,12 @@ comma     := ,
 SAN       ?=
 MUTATIONS ?=
 COVERAGE  ?=
+FUZZ      ?=
 ifeq ($(origin CC),default)
 CC        := gcc
 endif
 BUILD     ?= build$(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)$\
-             $(if $(MUTATIONS),-mutations)$(if $(COVERAGE),-coverage)
+             $(if $(MUTATIONS),-mutations)$(if $(COVERAGE),-coverage)$(if $(FUZZ),-fuzz)
 V         ?= 0
 Q         := $(if $(filter 1,$(V)),,@)
 
@@ -46,6 +47,9 @@ endif
 ifneq ($(SAN),)
 CFLAGS   += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=$(SAN)
+endif
+ifneq ($(FUZZ),)
+CFLAGS   += -fsanitize=fuzzer-no-link
 endif
 ifeq ($(SAN)$(COVERAGE),)
 CFLAGS   += $(HARDEN)
@@ -135,6 +139,21 @@ $(eval $(call program,$(BUILD)/test/scenario,\
 $(eval $(call program,$(BUILD)/test/chaos,$(call object,$(wildcard test/chaos/*.c)) \
 	$(BUILD)/server.a $(BUILD)/sim.a $(CORE)))
 
+# Fuzz targets: a program for each where there is libFuzzer, else one that replays the corpora.
+# Both may stand on real cores, on a replica in the simulator's world, and on the test rigs.
+FUZZ_NAMES  := $(patsubst test/fuzz/%_fuzz.c,%,$(wildcard test/fuzz/*_fuzz.c))
+FUZZ_MAINS  := test/fuzz/libfuzzer.c test/fuzz/replay.c test/fuzz/seeds.c
+FUZZ_RIG    := $(call object,$(filter-out $(FUZZ_MAINS) %_fuzz.c,$(wildcard test/fuzz/*.c)) \
+               $(filter-out %/test.c,$(TEST_LIB_C))) \
+               $(BUILD)/server.a $(BUILD)/sim.a $(CORE)
+$(eval $(call program,$(BUILD)/test/fuzz-replay,$(call object,test/fuzz/replay.c \
+	$(FUZZ_NAMES:%=test/fuzz/%_fuzz.c)) $(FUZZ_RIG),-lcmocka))
+$(eval $(call program,$(BUILD)/test/fuzz-seeds,$(call object,test/fuzz/seeds.c) $(FUZZ_RIG),\
+	-lcmocka))
+$(if $(FUZZ),$(foreach name,$(FUZZ_NAMES),$(eval $(call program,$(BUILD)/test/fuzz-$(name),\
+	$(call object,test/fuzz/libfuzzer.c test/fuzz/$(name)_fuzz.c) $(FUZZ_RIG),\
+	-lcmocka -fsanitize=fuzzer))))
+
 # In libsynod only what include/synod declares can be seen: its objects are joined into one, in
 # which every other name is made local. So our short internal names can clash with nobody's.
 $(BUILD)/libsynod.o: $(call object,$(LIBRARY_C))
@@ -155,9 +174,10 @@ $(BUILD)/libsynod.so: $(BUILD)/libsynod.o
 # Stages one after the other, the programs of a stage side by side. The smoke test starts real
 # servers and measures time, so it has the machine to itself.
 SEEDS ?= 200
-.PHONY: test scenario sim explore demo bench clients chaos
-test: $(UNIT_TESTS) $(BUILD)/test/scenario $(PROGRAMS)
+.PHONY: test scenario sim explore fuzz demo bench clients chaos
+test: $(UNIT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
 	@tools/run-tests $(UNIT_TESTS) $(BUILD)/test/scenario \
+	    '$(BUILD)/test/fuzz-replay test/fuzz/corpus' \
 	    -- '$(BUILD)/synod-sim --seeds $(SEEDS)' \
 	    -- 'tools/smoke $(BUILD)'
 
@@ -175,6 +195,16 @@ DEPTH ?= ci
 explore: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim explore --depth $(DEPTH) $(if $(SCOPE),--scope $(SCOPE)) \
 	    $(if $(STATES),--states $(STATES)) $(if $(MUTANT),--mutant $(MUTANT))
+
+# SECONDS=10: for each target. TARGET=step: that one. KEEP=1: what was found becomes the corpus.
+SECONDS ?= 10
+ifeq ($(FUZZ),)
+fuzz:
+	@$(MAKE) FUZZ=1 CC=clang SAN=address,undefined fuzz
+else
+fuzz: $(FUZZ_NAMES:%=$(BUILD)/test/fuzz-%)
+	@tools/fuzz --build $(BUILD) --seconds $(SECONDS) $(if $(KEEP),--keep) $(TARGET)
+endif
 
 demo: $(BUILD)/synod
 	@$(BUILD)/synod demo
