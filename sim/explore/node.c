@@ -338,7 +338,12 @@ static void feed_message(struct node_bench *bench, uint32_t number)
     message.votes = (const void *)(packet + 1);
     message.entries = (const void *)(packet + 1);
     assert(synod_message_is_valid(&message, &bench->options));
-    (void)feed_once(bench, (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &message});
+    const int error =
+        feed_once(bench, (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &message});
+    if (error != 0) {
+        node_break(bench, "agreement", "heard from member %c of another value than it knows",
+                   'a' + (int)message.from - 1);
+    }
 }
 
 /* All that follows from an event within the machine. */
