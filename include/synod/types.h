@@ -24,6 +24,9 @@ enum {
     SYNOD_MEMBERS_MAX = 9
 };
 
+/* No honest proposer comes near it: whoever names a round beyond is broken. */
+#define SYNOD_ROUND_MAX (UINT64_MAX / 4)
+
 /* A proposal number (Paxos Made Simple, 2.2), compared field by field in this order. All zero
  * means none; it is below every ballot. */
 struct synod_ballot {

@@ -258,7 +258,7 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
 {
     assert(record->type == SYNOD_RECORD_PROMISE || record->type == SYNOD_RECORD_VOTE);
     assert(a->promised_lsn == 0 && a->recorded <= l->chosen);
-    if (synod_ballot_is_none(record->ballot)) {
+    if (synod_ballot_is_none(record->ballot) || record->ballot.round > SYNOD_ROUND_MAX) {
         return SYNOD_ERR_CORRUPT;
     }
     if (synod_ballot_compare(record->ballot, a->promised) > 0) {

@@ -352,10 +352,17 @@ static void stand(struct synod_core *c, enum synod_why why, struct outbox *out)
     assert(c->proposer.state == PROPOSER_PREPARING);
 }
 
+/* A member that is broken may have named the last round that anybody believes. */
+static int has_rounds_left(const struct synod_core *c)
+{
+    assert(c->acceptor.promised.round <= c->round);
+    return c->round < SYNOD_ROUND_MAX;
+}
+
 /* Who leads, or stands already, does so again: a ballot is used for one phase 1. */
 void election_on_asked_to_stand(struct synod_core *c, struct outbox *out)
 {
-    if (c->is_started && !c->is_stopping) {
+    if (c->is_started && !c->is_stopping && has_rounds_left(c)) {
         proposer_step_down(c, SYNOD_WHY_ASKED);
         stand(c, SYNOD_WHY_ASKED, out);
         assert(synod_ballot_is_none(c->election.leader));
@@ -367,10 +374,11 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
     const uint32_t heard = election_heard(c);
-    const int may_stand =
-        !c->is_stopping && !core_disk_is_stalled(c) && c->proposer.state == PROPOSER_IDLE &&
-        quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
-        quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) && !sees_leader(c);
+    const int may_stand = !c->is_stopping && has_rounds_left(c) && !core_disk_is_stalled(c) &&
+                          c->proposer.state == PROPOSER_IDLE &&
+                          quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
+                          quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) &&
+                          !sees_leader(c);
     if (!may_stand) {
         e->stand_ms = 0;
         return;

@@ -7,9 +7,6 @@
 #include "paxos/quorum.h"
 #include "synod/core.h"
 
-/* No honest proposer comes near it; a broken one must not make our own rounds overflow. */
-#define ROUND_MAX (UINT64_MAX / 4)
-
 int filter_entry_is_valid(const struct synod_entry *entry)
 {
     if (entry->slot == 0 || entry->slot > SYNOD_SLOT_MAX || entry->view == 0) {
@@ -23,7 +20,7 @@ int filter_entry_is_valid(const struct synod_entry *entry)
 
 static int ballot_is_valid(struct synod_ballot ballot, const struct synod_options *options)
 {
-    return ballot.round >= 1 && ballot.round <= ROUND_MAX &&
+    return ballot.round >= 1 && ballot.round <= SYNOD_ROUND_MAX &&
            quorum_position(&options->members, ballot.member) >= 0;
 }
 
@@ -67,6 +64,7 @@ int synod_message_is_valid(const struct synod_message *m, const struct synod_opt
     const int is_proposers = has_ballot && m->ballot.member == m->from;
     if (quorum_position(&options->members, m->from) < 0 || m->to != options->self ||
         m->chosen > SYNOD_SLOT_MAX || m->slot > SYNOD_SLOT_MAX ||
+        (m->ballot.round != 0 && !has_ballot) ||
         (m->promised.round != 0 && !ballot_is_valid(m->promised, options)) ||
         (m->status.leader.round != 0 && !ballot_is_valid(m->status.leader, options))) {
         return 0;
@@ -92,7 +90,6 @@ int synod_message_is_valid(const struct synod_message *m, const struct synod_opt
     case SYNOD_MESSAGE_ASK:
         return m->ballot.round == 0 || is_proposers;
     case SYNOD_MESSAGE_ANSWER:
-        return m->ballot.round == 0 || has_ballot;
     case SYNOD_MESSAGE_CHOSEN:
     case SYNOD_MESSAGE_READ:
         return 1;

@@ -65,7 +65,7 @@ void proposer_stand(struct synod_core *c, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
     assert(p->state == PROPOSER_IDLE && c->is_started && !c->is_stopping);
-    assert(c->round >= c->acceptor.promised.round);
+    assert(c->round >= c->acceptor.promised.round && c->round < SYNOD_ROUND_MAX);
     assert(synod_ballot_is_none(c->election.leader));
 
     p->state = PROPOSER_PREPARING;

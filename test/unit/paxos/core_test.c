@@ -256,6 +256,11 @@ TEST(core, filters_what_nobody_would_say_in_passing)
     s.message.slot = 0;
     assert_filtered(&s);
 
+    /* It has no ballot of its own, but we would stand above whatever we see. */
+    make_sample(&s, SYNOD_MESSAGE_CHOSEN);
+    s.message.ballot = rig_ballot(SYNOD_ROUND_MAX + 1, B);
+    assert_filtered(&s);
+
     make_sample(&s, SYNOD_MESSAGE_ASK);
     s.message.ballot = rig_ballot(5, C);
     assert_filtered(&s);

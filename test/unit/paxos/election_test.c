@@ -407,6 +407,22 @@ TEST(election, ignores_answers_to_no_question_and_second_ones)
     rig_deinit(&rig);
 }
 
+/* A broken member may name the last round there is: then nobody can stand, and nobody aborts. */
+TEST(election, is_over_where_no_round_is_left)
+{
+    struct rig rig;
+    rig_init(&rig, 3);
+    rig_start(&rig);
+    rig_message(&rig, B,
+                (struct synod_message){.type = SYNOD_MESSAGE_REFUSED,
+                                       .ballot = rig_ballot(2, A),
+                                       .promised = rig_ballot(SYNOD_ROUND_MAX, B)});
+    (void)rig_step(&rig, (struct synod_event){.type = SYNOD_EVENT_STAND});
+    assert_int_equal(rig_status(&rig).role, SYNOD_ROLE_FOLLOWER);
+    assert_int_equal(rig_status(&rig).promised.round, 0);
+    rig_deinit(&rig);
+}
+
 TEST(election, asks_each_heartbeat_and_when_a_connection_comes)
 {
     struct rig rig;
