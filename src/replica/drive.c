@@ -266,11 +266,16 @@ static void apply_chosen(struct replica *r)
     }
 }
 
+/* A step for which there is no memory fails the replica, and the core is then ahead of the log:
+ * whoever has more steps to take in the same turn need not look, for none is taken any more. */
 int drive_step(struct replica *r, const struct synod_event *event)
 {
     struct synod_event timed = *event;
     timed.now_ms = replica_now_ms(r);
-    assert(r->core != NULL && r->phase != PHASE_FAILED);
+    assert(r->core != NULL);
+    if (r->phase == PHASE_FAILED) {
+        return SYNOD_ERR_STORAGE;
+    }
 
     const int outcome = synod_core_step(r->core, &timed, r->effects);
     if (outcome == 0 && r->effects->proposed != 0) {

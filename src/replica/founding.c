@@ -193,7 +193,9 @@ static void begin_life(struct replica *r)
     (void)drive_step(
         r, &(struct synod_event){.type = SYNOD_EVENT_START,
                                  .id = r->start_count << 32 | (r->start_random & UINT32_MAX)});
-    r->events->on_running(r->context);
+    if (r->phase == PHASE_RUNNING) {
+        r->events->on_running(r->context);
+    }
 }
 
 /* One of the steps may have become possible: something is durable, or somebody was heard. */
