@@ -351,7 +351,9 @@ static void start_timer(struct replica *r)
 {
     const uint64_t now = replica_now_ms(r);
     const uint64_t latest = now + r->options.heartbeat_ms;
-    const uint64_t wake = r->wake_ms < latest ? r->wake_ms : latest;
+    /* Before it lives, the core has no wish: it must not be taken for one to wake at once. */
+    const int is_early = r->phase == PHASE_RUNNING && r->wake_ms < latest;
+    const uint64_t wake = is_early ? r->wake_ms : latest;
     os_timer_start(r->os, r->timer, wake > now ? (wake - now) * 1000 : 0);
 }
 
