@@ -110,6 +110,16 @@ void snapshotting_consider(struct replica *r)
     replica_work(r, &job->work);
 }
 
+/* What the machine said to the beginning or the end of a restore, in words, for it has none. */
+static int check_machine(const struct replica *r, int error, struct report *report)
+{
+    if (error == 0) {
+        return 0;
+    }
+    return report_fill(report, error, (struct report_place){r->options.data_dir, REPORT_WHOLE},
+                       "the state machine cannot restore a snapshot: %s", synod_strerror(error));
+}
+
 static int load_piece(void *context, const void *data, size_t size)
 {
     const struct replica *r = context;
@@ -131,13 +141,13 @@ int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
     }
     error = snapshot_check(snapshot, r->table_hash, 0, report);
     if (error == 0) {
-        error = r->machine.restore_begin(r->machine.context);
+        error = check_machine(r, r->machine.restore_begin(r->machine.context), report);
     }
     if (error == 0) {
         error = snapshot_load(snapshot, (struct snapshot_sink){r, load_piece}, report);
     }
     if (error == 0) {
-        error = r->machine.restore_end(r->machine.context);
+        error = check_machine(r, r->machine.restore_end(r->machine.context), report);
     }
     snapshot_close(snapshot);
     if (error != 0) {
