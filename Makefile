@@ -71,17 +71,19 @@ CORE_C      := $(filter-out src/server/% src/cli/%,$(wildcard src/*/*.c))
 LIBRARY_C   := $(foreach dir,base paxos wire os wal peer replica,$(wildcard src/$(dir)/*.c))
 TEST_LIB_C  := $(wildcard test/lib/*.c)
 UNIT_DIRS   := $(notdir $(patsubst %/,%,$(wildcard test/unit/*/)))
+FAULT_DIRS  := $(notdir $(patsubst %/,%,$(wildcard test/fault/*/)))
 
 CORE_O      := $(call object,$(CORE_C)) $(PROTO_C:.c=.o)
 CORE        := $(BUILD)/libsynod-internal.a
 UNIT_TESTS  := $(UNIT_DIRS:%=$(BUILD)/test/unit-%)
+FAULT_TESTS := $(FAULT_DIRS:%=$(BUILD)/test/fault-%)
 PROGRAMS    := $(BUILD)/synod $(BUILD)/synod-bench $(BUILD)/synod-sim
 LIBRARIES   := $(BUILD)/libsynod.a $(BUILD)/libsynod.so
 
 .PHONY: all programs unit
 all: $(PROGRAMS) $(LIBRARIES)
 programs: $(PROGRAMS)
-unit: $(UNIT_TESTS)
+unit: $(UNIT_TESTS) $(FAULT_TESTS)
 
 # -- Compiling -----------------------------------------------------------------------------
 
@@ -113,6 +115,7 @@ $(eval $(call archive,$(CORE),$(CORE_O)))
 $(eval $(call archive,$(BUILD)/server.a,$(call object,$(SERVER_C))))
 $(eval $(call archive,$(BUILD)/bench.a,$(call object,$(BENCH_C))))
 $(eval $(call archive,$(BUILD)/sim.a,$(call object,$(SIM_C))))
+$(eval $(call archive,$(BUILD)/test-lib.a,$(call object,$(TEST_LIB_C))))
 
 # What is linked: objects first, then archives from the top of the house to its bottom.
 define program
@@ -133,6 +136,20 @@ test_objects = $(call object,$(wildcard $(1)/*.c) $(TEST_LIB_C)) \
                $(call archive_for,$(notdir $(1))) $(CORE)
 $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
 	$(call test_objects,test/unit/$(dir)),-lcmocka)))
+# What fails on purpose is our own code and nothing else: the programs of test/fault are linked
+# with copies of the archives in which what allocates has the names that test/lib/fault.c defines.
+FAULTY       := malloc calloc realloc aligned_alloc strdup free nghttp2_session_callbacks_new \
+                nghttp2_option_new nghttp2_session_client_new2 nghttp2_session_server_new2
+$(BUILD)/faulty/%.a: $(BUILD)/%.a
+	@mkdir -p $(@D)
+	$(Q)objcopy $(foreach name,$(FAULTY),--redefine-sym $(name)=fault_$(name)) $< $@
+
+fault_extra  = $(if $(filter replica,$(1)),$(BUILD)/sim.a)$\
+               $(if $(filter cli,$(1)),$(BUILD)/faulty/server.a)$\
+               $(if $(filter etcd,$(1)),$(call object,test/unit/etcd/front.c))
+$(foreach dir,$(FAULT_DIRS),$(eval $(call program,$(BUILD)/test/fault-$(dir),\
+	$(call object,$(wildcard test/fault/$(dir)/*.c)) $(call fault_extra,$(dir)) \
+	$(BUILD)/test-lib.a $(BUILD)/faulty/libsynod-internal.a,-lcmocka)))
 # The scenarios are no cmocka program: they have a main of their own.
 $(eval $(call program,$(BUILD)/test/scenario,\
 	$(filter-out %/lib/test.o,$(call test_objects,test/scenario)),-lcmocka))
@@ -174,12 +191,16 @@ $(BUILD)/libsynod.so: $(BUILD)/libsynod.o
 # Stages one after the other, the programs of a stage side by side. The smoke test starts real
 # servers and measures time, so it has the machine to itself.
 SEEDS ?= 200
-.PHONY: test scenario sim explore fuzz demo bench clients chaos
-test: $(UNIT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
-	@tools/run-tests $(UNIT_TESTS) $(BUILD)/test/scenario \
+.PHONY: test fault scenario sim explore fuzz demo bench clients chaos
+test: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
+	@tools/run-tests $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario \
 	    '$(BUILD)/test/fuzz-replay test/fuzz/corpus' \
 	    -- '$(BUILD)/synod-sim --seeds $(SEEDS)' \
 	    -- 'tools/smoke $(BUILD)'
+
+# The n-th operation fails, for every single n; `make test` leaves some out where there are many.
+fault: $(FAULT_TESTS)
+	@FAULT_LONG=1 RUN_TESTS_SECONDS=3600 tools/run-tests $(FAULT_TESTS)
 
 # Golden transcripts. UPDATE=1 writes them anew; the diff is the review.
 scenario: $(BUILD)/test/scenario
@@ -223,7 +244,7 @@ bench: $(PROGRAMS) | $(SETUP_PEERS)
 
 # The rules of the house that no compiler checks: tools/tidy. It reads release objects too.
 ALL_C := $(wildcard include/*/*.h src/*/*.[ch] sim/*.[ch] sim/*/*.[ch] bench/*.[ch] test/*/*.[ch] \
-         test/unit/*/*.[ch])
+         test/unit/*/*.[ch] test/fault/*/*.[ch])
 .PHONY: tidy fmt check coverage
 tidy: $(CORE) $(BUILD)/libsynod.a | $(SETUP_CHECK)
 	@tools/tidy --build $(BUILD)
