@@ -63,6 +63,8 @@ TEST(segment, refuses_names_that_it_never_gave)
         "0000000000000abc-04000000.walx",
         "0000000000000ABC-04000000.wal",
         "0000000000000abc_04000000.wal",
+        "0000000000000abc-0400000g.wal",
+        "0000000000000abc-04000000.wax",
         "0000000000000000-04000000.wal", /* They are numbered from 1, */
         "0000000000000001-00000000.wal", /* are not empty, */
         "0000000000000001-00000fff.wal", /* and are made of blocks. */
@@ -176,7 +178,13 @@ TEST(segment, does_not_trust_sizes_that_cannot_be)
         {80, 4200 + 4},                 /* Not a multiple of 8. */
         {84, 0xfffffff0u},              /* More copies than records. */
         {72, 0xffffffffu},              /* More records than bytes. */
+        {80, 0x40000008u},              /* Records of more than 1 GiB. */
         {88, SEGMENT_BLOCK_BYTES},      /* A segment that ends before the flush. */
+        {12, 0},                        /* Format 0; */
+        {24, 0},                        /* no log, */
+        {32, 0},                        /* no segment, */
+        {40, 0},                        /* no number, */
+        {64, 0},                        /* and no record: what has one counts from 1. */
     };
     for (size_t i = 0; i < sizeof LIES / sizeof *LIES; i++) {
         uint8_t data[4 * SEGMENT_BLOCK_BYTES];

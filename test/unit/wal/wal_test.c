@@ -1,4 +1,5 @@
 /* wal_test.c -- what the log promises its owner, when nothing goes wrong. */
+#include <errno.h>
 #include <string.h>
 
 #include "rig.h"
@@ -122,6 +123,83 @@ TEST(wal, seals_the_last_flush_once_when_it_is_idle)
     const uint64_t changes = os_memory_changes(rig->os);
     rig_seal(rig);
     assert_int_equal(os_memory_changes(rig->os), changes);
+    rig_free(rig);
+}
+
+TEST(wal, seals_after_as_long_as_it_was_told)
+{
+    struct rig *rig = rig_new(6);
+    rig->options.seal_us = 500000;
+    assert_int_equal(rig_open(rig), 0);
+    rig_append(rig, 10);
+    rig_settle(rig);
+    const uint64_t bytes = wal_bytes(rig->wal);
+    os_memory_advance(rig->os, 499000);
+    os_memory_run(rig->os);
+    assert_int_equal(wal_bytes(rig->wal), bytes);
+    os_memory_advance(rig->os, 2000);
+    os_memory_run(rig->os);
+    assert_int_equal(wal_bytes(rig->wal), bytes + SEGMENT_BLOCK_BYTES);
+    rig_free(rig);
+}
+
+/* What is being written when the time is up follows the flush that was to be sealed: that is
+ * proof enough. */
+TEST(wal, does_not_seal_what_something_follows)
+{
+    struct rig *rig = rig_new(7);
+    assert_int_equal(rig_open(rig), 0);
+    rig_append(rig, 10);
+    rig_settle(rig);
+    const uint64_t bytes = wal_bytes(rig->wal);
+    rig_append(rig, 10); /* Not flushed yet. */
+    os_memory_advance(rig->os, 30000);
+    os_memory_run(rig->os);
+    assert_int_equal(wal_bytes(rig->wal), bytes);
+    wal_flush(rig->wal);
+    os_memory_advance(rig->os, 30000); /* Being written. */
+    os_memory_run(rig->os);
+    assert_int_equal(wal_bytes(rig->wal), bytes + SEGMENT_BLOCK_BYTES);
+    rig_free(rig);
+}
+
+TEST(wal, takes_any_number_of_records_in_one_flush)
+{
+    struct rig *rig = rig_new(8);
+    struct wal_location location;
+    uint8_t body[16];
+    rig->options.segment_bytes = 1 << 20;
+    assert_int_equal(rig_open(rig), 0);
+    for (int i = 0; i < 1000; i++) {
+        rig_append(rig, 16);
+    }
+    rig_settle(rig);
+    assert_int_equal(rig->durable, 1000);
+    assert_int_equal(rig->durable_calls, 1);
+    for (uint64_t lsn = 1; lsn <= 1000; lsn++) {
+        assert_int_equal(wal_locate(rig->wal, lsn, &location), 0);
+        assert_int_equal(wal_read(rig->wal, lsn, location, body, &rig->report), 0);
+    }
+    rig_close(rig);
+    assert_int_equal(rig_open(rig), 0);
+    assert_int_equal(rig->last_seen, 1000);
+    rig_free(rig);
+}
+
+TEST(wal, removes_what_was_being_made_and_says_so_if_it_cannot)
+{
+    struct rig *rig = rig_new(9);
+    size_t size;
+    assert_int_equal(rig_open(rig), 0);
+    rig_close(rig);
+    os_memory_put(rig->os, "/data/wal/spare-7", "x", 1);
+    os_memory_put(rig->os, "/data/wal/spare-8", "x", 1);
+    os_memory_fail_at(rig->os, OS_MEMORY_REMOVE, 1, -EIO);
+    assert_int_equal(rig_open(rig), SYNOD_ERR_STORAGE);
+    assert_string_equal(rig->report.file, "/data/wal/spare-7");
+    assert_int_equal(rig_open(rig), 0);
+    assert_null(os_memory_bytes(rig->os, "/data/wal/spare-7", &size));
+    assert_null(os_memory_bytes(rig->os, "/data/wal/spare-8", &size));
     rig_free(rig);
 }
 
