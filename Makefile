@@ -277,9 +277,10 @@ ifeq ($(COVERAGE),)
 coverage:
 	@$(MAKE) COVERAGE=1 coverage
 else
-coverage: $(UNIT_TESTS) $(BUILD)/test/scenario $(BUILD)/synod-sim
+coverage: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/synod-sim
 	@find $(BUILD) -name '*.gcda' -delete
-	@tools/run-tests $(UNIT_TESTS) $(BUILD)/test/scenario -- '$(BUILD)/synod-sim --seeds 50'
+	@tools/run-tests $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario \
+	    -- '$(BUILD)/synod-sim --seeds 50'
 	@tools/coverage $(BUILD) src/paxos src/wal src/kv
 endif
 

@@ -154,7 +154,7 @@ void fault_run(const struct fault_loop *loop)
     int was_struck = 1;
     listen_for_ends();
     while (was_struck) {
-        n += takes_all || n < 16 ? 1 : n / 16;
+        n += takes_all || n < 8 ? 1 : n / 8;
         lives++;
         snprintf(story, sizeof story, "    %s: failing number %llu%s\n", loop->name,
                  (unsigned long long)n, loop->is_for_ever ? " and all after it" : "");

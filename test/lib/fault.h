@@ -77,7 +77,7 @@ struct fault_loop {
 
 /* Play for n = 1, 2, 3 ... until a life passes untouched. Each must leave as many blocks of
  * memory as it found. Unless FAULT_LONG is set in the environment, or the loop is short, n grows
- * by a sixteenth of itself from 16 on, so that a long life is sampled all along. */
+ * by an eighth of itself from 8 on, so that a long life is sampled all along. */
 void fault_run(const struct fault_loop *loop);
 
 #endif /* TEST_FAULT_H */

@@ -41,6 +41,7 @@ static void fail_alone(const char *name, unsigned kinds, uint64_t places_min)
         fault_run(&(struct fault_loop){.name = name,
                                        .kinds = kinds,
                                        .is_for_ever = is_for_ever,
+                                       .is_short = 1,
                                        .places_min = places_min,
                                        .play = live_alone,
                                        .context = &seed});
