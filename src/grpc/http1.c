@@ -66,7 +66,7 @@ static int on_message_begin(http_parser *parser)
     assert(http1->exchange == NULL);
     http1->exchange = exchange_new(http1->connection);
     if (http1->exchange == NULL) {
-        return 1; /* No memory even for a refusal: on_error closes the connection. */
+        return reject(http1, 503);
     }
     http1->exchange->kind = EXCHANGE_HTTP;
     connection_hurry(http1->connection);
@@ -243,7 +243,7 @@ static void refuse(struct http1 *http1)
     struct connection *connection = http1->connection;
     const unsigned status = http1->refusal == 0 ? 400 : http1->refusal;
 
-    connection->server->counts.protocol_errors++;
+    connection->server->counts.protocol_errors += status != 503; /* That one is our own trouble. */
     http1->is_last = 1;
     http1->is_lingering = 1;
     buffer_deinit(&http1->input);

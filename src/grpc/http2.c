@@ -38,6 +38,15 @@ enum {
 
 /* -- Requests ---------------------------------------------------------------------------- */
 
+/* Where there is no memory even for this, the client hears of it by the lost connection: a stream
+ * of which nothing more is said would keep it waiting. */
+void http2_reset(struct connection *connection, int32_t stream_id, uint32_t error_code)
+{
+    if (nghttp2_submit_rst_stream(connection->session, 0, stream_id, error_code) != 0) {
+        connection_doom(connection);
+    }
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct connection *connection = user;
@@ -48,7 +57,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct exchange *exchange = exchange_new(connection);
     if (exchange == NULL) {
         /* Without a refusal text, but the client knows that it may try elsewhere. */
-        nghttp2_submit_rst_stream(session, 0, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+        http2_reset(connection, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
         return 0;
     }
     exchange->stream_id = frame->hd.stream_id;
@@ -146,11 +155,10 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
  * 8.1), else it would wait for a window that never opens. */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    (void)user;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
         (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
         nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
-        nghttp2_submit_rst_stream(session, 0, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+        http2_reset(user, frame->hd.stream_id, NGHTTP2_NO_ERROR);
     }
     return 0;
 }
@@ -208,12 +216,13 @@ static size_t put_status(const struct exchange *exchange, nghttp2_nv *fields, ui
     return 2;
 }
 
-static void submit_trailers(nghttp2_session *session, const struct exchange *exchange)
+/* Returns 0, or a code of nghttp2's. */
+static int submit_trailers(nghttp2_session *session, const struct exchange *exchange)
 {
     uint8_t encoded[GRPC_TEXT_ENCODED_MAX];
     nghttp2_nv fields[2];
     const size_t count = put_status(exchange, fields, encoded);
-    nghttp2_submit_trailer(session, exchange->stream_id, fields, count);
+    return nghttp2_submit_trailer(session, exchange->stream_id, fields, count);
 }
 
 /* nghttp2 asks how much of the body the next DATA frame takes; on_send_data copies it. */
@@ -236,7 +245,9 @@ static ssize_t on_read(nghttp2_session *session, int32_t stream_id, uint8_t *to,
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (exchange->kind != EXCHANGE_HTTP) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-            submit_trailers(session, exchange);
+            if (submit_trailers(session, exchange) != 0) {
+                return NGHTTP2_ERR_CALLBACK_FAILURE; /* The connection is closed for it. */
+            }
         }
     }
     return (ssize_t)queued;
@@ -321,8 +332,12 @@ void http2_begin(struct exchange *exchange)
 
 void http2_wake(struct exchange *exchange)
 {
-    /* Refused where the body is not waiting: then it will be asked for anyway. */
-    (void)nghttp2_session_resume_data(exchange->connection->session, exchange->stream_id);
+    struct connection *connection = exchange->connection;
+    /* Refused where the body is not waiting, too: then it will be asked for anyway. */
+    if (nghttp2_session_resume_data(connection->session, exchange->stream_id) ==
+        NGHTTP2_ERR_NOMEM) {
+        connection_doom(connection);
+    }
 }
 
 /* -- The connection --------------------------------------------------------------------- */
@@ -331,8 +346,12 @@ void http2_receive(struct connection *connection, struct bytes data)
 {
     const ssize_t used = nghttp2_session_mem_recv(connection->session, data.data, data.size);
     if (used < 0) {
-        connection->server->counts.protocol_errors++;
-        log_write(LOG_WARN, "closing a client connection: not valid HTTP/2",
+        /* Callbacks fail for want of memory and nothing else: that is not the client's fault. */
+        const int is_ours = used == NGHTTP2_ERR_NOMEM || used == NGHTTP2_ERR_CALLBACK_FAILURE;
+        connection->server->counts.protocol_errors += !is_ours;
+        log_write(LOG_WARN,
+                  is_ours ? "closing a client connection: no memory to read from it"
+                          : "closing a client connection: not valid HTTP/2",
                   (struct log_field[]){log_text("remote", os_stream_peer_name(connection->stream)),
                                        log_text("error", nghttp2_strerror((int)used)),
                                        {0}});

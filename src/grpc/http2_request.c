@@ -177,8 +177,7 @@ void http2_begin_request(struct connection *connection, struct exchange *exchang
     }
     if (exchange->is_malformed || exchange->method.size == 0 || exchange->path.size == 0) {
         exchange->is_refused = 1;
-        nghttp2_submit_rst_stream(connection->session, 0, exchange->stream_id,
-                                  NGHTTP2_PROTOCOL_ERROR);
+        http2_reset(connection, exchange->stream_id, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
     static const char GRPC_TYPE[] = "application/grpc";
@@ -224,8 +223,7 @@ static void refuse_message(struct exchange *exchange, enum message_state state)
         if (exchange->is_begun) {
             /* Its answer is under way: reset is all that can be said in this place. */
             exchange->is_refused = 1;
-            nghttp2_submit_rst_stream(exchange->connection->session, 0, exchange->stream_id,
-                                      NGHTTP2_CANCEL);
+            http2_reset(exchange->connection, exchange->stream_id, NGHTTP2_CANCEL);
             return;
         }
     }

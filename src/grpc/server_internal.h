@@ -221,6 +221,8 @@ void http2_gather(struct connection *connection);
 void http2_ping(struct connection *connection);
 /* Refuse new requests and let the connection end (GOAWAY). */
 void http2_goodbye(struct connection *connection, uint32_t error_code);
+/* Refuse a stream, or end it, with a code of RFC 9113, 7. */
+void http2_reset(struct connection *connection, int32_t stream_id, uint32_t error_code);
 void http2_begin(struct exchange *exchange);
 void http2_wake(struct exchange *exchange);
 
