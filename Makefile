@@ -138,9 +138,10 @@ $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
 	$(call test_objects,test/unit/$(dir)),-lcmocka)))
 # What fails on purpose is our own code and nothing else: the programs of test/fault are linked
 # with copies of the archives in which what allocates has the names that test/lib/fault.c defines.
-FAULTY       := malloc calloc realloc aligned_alloc strdup free nghttp2_session_callbacks_new \
-                nghttp2_option_new nghttp2_session_client_new2 nghttp2_session_server_new2
-$(BUILD)/faulty/%.a: $(BUILD)/%.a
+FAULTY       := malloc calloc realloc aligned_alloc strdup strndup free \
+                nghttp2_session_callbacks_new nghttp2_option_new \
+                nghttp2_session_client_new2 nghttp2_session_server_new2
+$(BUILD)/faulty/%.a: $(BUILD)/%.a Makefile
 	@mkdir -p $(@D)
 	$(Q)objcopy $(foreach name,$(FAULTY),--redefine-sym $(name)=fault_$(name)) $< $@
 
@@ -148,7 +149,8 @@ fault_extra  = $(if $(filter replica,$(1)),$(BUILD)/sim.a)$\
                $(if $(filter cli,$(1)),$(BUILD)/faulty/server.a)$\
                $(if $(filter etcd,$(1)),$(call object,test/unit/etcd/front.c))
 $(foreach dir,$(FAULT_DIRS),$(eval $(call program,$(BUILD)/test/fault-$(dir),\
-	$(call object,$(wildcard test/fault/$(dir)/*.c)) $(call fault_extra,$(dir)) \
+	$(call object,$(wildcard test/fault/$(dir)/*.c test/lib/*fault*.c)) \
+	$(call fault_extra,$(dir)) \
 	$(BUILD)/test-lib.a $(BUILD)/faulty/libsynod-internal.a,-lcmocka)))
 # The scenarios are no cmocka program: they have a main of their own.
 $(eval $(call program,$(BUILD)/test/scenario,\

@@ -68,6 +68,7 @@ void *fault_calloc(size_t count, size_t size);
 void *fault_realloc(void *memory, size_t size);
 void *fault_aligned_alloc(size_t alignment, size_t size);
 char *fault_strdup(const char *text);
+char *fault_strndup(const char *text, size_t size);
 void fault_free(void *memory);
 
 static void *counted(void *memory)
@@ -103,6 +104,11 @@ void *fault_aligned_alloc(size_t alignment, size_t size)
 char *fault_strdup(const char *text)
 {
     return fault_strikes(FAULT_ALLOCATION) ? NULL : counted(strdup(text));
+}
+
+char *fault_strndup(const char *text, size_t size)
+{
+    return fault_strikes(FAULT_ALLOCATION) ? NULL : counted(strndup(text, size));
 }
 
 void fault_free(void *memory)
