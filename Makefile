@@ -229,6 +229,17 @@ fuzz: $(FUZZ_NAMES:%=$(BUILD)/test/fuzz-%)
 	@tools/fuzz --build $(BUILD) --seconds $(SECONDS) $(if $(KEEP),--keep) $(TARGET)
 endif
 
+# Every seeded bug, and which layers of the tests find it. ROW=7: that one.
+.PHONY: mutants
+ifeq ($(MUTATIONS),)
+mutants:
+	@$(MAKE) MUTATIONS=1 mutants
+else
+mutants: $(UNIT_TESTS) $(BUILD)/test/scenario $(BUILD)/synod-sim \
+         $(if $(wildcard test/disk/*.c),$(BUILD)/test/disk)
+	@tools/mutants --build $(BUILD) $(if $(ROW),--row $(ROW))
+endif
+
 demo: $(BUILD)/synod
 	@$(BUILD)/synod demo
 

@@ -31,6 +31,7 @@
 
 #include "base/assert.h"
 #include "base/heap.h"
+#include "base/mutant.h"
 #include "kv/hash.h"
 #include "kv/store.h"
 
@@ -104,7 +105,7 @@ static int is_visible(const struct dump *dump, const struct item *item)
 {
     assert(dump->compacted >= -1);
     assert(item != NULL);
-    return item->mod_revision > dump->compacted || !item_is_tombstone(item);
+    return (item->mod_revision > dump->compacted && !MUTANT(46)) || !item_is_tombstone(item);
 }
 
 /* Set up the next record. What is older than a version that is not above the compacted revision

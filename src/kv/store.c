@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/heap.h"
+#include "base/mutant.h"
 
 struct kv *kv_new(void)
 {
@@ -189,7 +190,7 @@ int store_put(struct kv *kv, struct bytes key, struct bytes value, int64_t lease
     const int is_new = older == NULL || item_is_tombstone(older);
     item->create_revision = is_new ? kv->revision + 1 : older->create_revision;
     item->version = is_new ? 1 : older->version + 1;
-    item->lease = lease;
+    item->lease = MUTANT(42) ? (int64_t)((uintptr_t)item >> 4 & 1) : lease;
     publish(kv, slot, item);
     kv->stats.keys++;
     kv->stats.live_bytes += item_size(item);

@@ -12,6 +12,7 @@
 #include "kv/kv.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "kv/store.h"
 #include "kv/walk.h"
 
@@ -74,7 +75,7 @@ static int holds(const struct kv *kv, const struct kv_compare *compare)
 
     assert(compare->key.size > 0);
     assert(kv->changes == 0);
-    store_scan(&scan, kv, compare->key, compare->range_end, store_now(kv));
+    store_scan(&scan, kv, compare->key, compare->range_end, store_now(kv) - MUTANT(43));
     const struct item *item = store_scan_next(&scan);
     if (item == NULL) {
         return holds_for(compare, NULL);
@@ -168,7 +169,7 @@ static int check_ranges(const struct kv *kv, const struct kv_txn_request *reques
         if (op->range->revision > kv->revision) {
             return KV_ERR_FUTURE;
         }
-        if (op->range->revision < kv->compacted) {
+        if (op->range->revision < kv->compacted && !MUTANT(45)) {
             return KV_ERR_COMPACTED;
         }
     }
@@ -248,6 +249,7 @@ int kv_txn(struct kv *kv, struct kv_txn_request *request, struct arena *arena,
     const int64_t before = kv->revision;
     error = execute_all(kv, request, arena, result);
     store_commit(kv);
+    kv->revision += MUTANT(44) && kv->revision == before;
     assert(kv->revision == before || kv->revision == before + 1);
     assert(kv->revision == before || !kv_txn_is_read_only(request));
     if (result != NULL) {

@@ -10,6 +10,15 @@
 #include "base/mutant.h"
 #include "synod/error.h"
 
+/* The order of ballots. */
+static int compare(struct synod_ballot left, struct synod_ballot right)
+{
+    if (MUTANT(6)) {
+        return (left.round > right.round) - (left.round < right.round);
+    }
+    return synod_ballot_compare(left, right);
+}
+
 static struct acceptor_vote *ring_at(const struct acceptor *a, synod_slot slot)
 {
     assert(a->window > 0 && (a->window & (a->window - 1)) == 0);
@@ -46,7 +55,7 @@ static void check_vote(const struct acceptor *a, const struct acceptor_vote *vot
         return;
     }
     assert(!synod_ballot_is_none(vote->ballot));
-    assert(synod_ballot_compare(vote->ballot, a->promised) <= 0);
+    assert(compare(vote->ballot, a->promised) <= 0 || MUTANT(5));
     assert(vote->entry.slot <= a->last);
     assert(vote->entry.kind == SYNOD_ENTRY_NOOP || vote->entry.kind == SYNOD_ENTRY_VALUE);
     assert(vote == ring_at(a, vote->entry.slot));
@@ -54,7 +63,7 @@ static void check_vote(const struct acceptor *a, const struct acceptor_vote *vot
 
 synod_lsn acceptor_promise(struct acceptor *a, struct synod_ballot ballot, struct outbox *out)
 {
-    const int order = synod_ballot_compare(ballot, a->promised);
+    const int order = compare(ballot, a->promised);
     assert(!synod_ballot_is_none(ballot));
     assert(order >= 0);
     if (order > 0) {
@@ -62,19 +71,20 @@ synod_lsn acceptor_promise(struct acceptor *a, struct synod_ballot ballot, struc
         a->promised_lsn = outbox_record(
             out, &(struct synod_record){.type = SYNOD_RECORD_PROMISE, .ballot = ballot});
     }
-    assert(synod_ballot_compare(a->promised, ballot) == 0);
+    assert(compare(a->promised, ballot) == 0);
     assert(a->promised_lsn <= out->lsn); /* Whoever waits for it waits for what is written. */
-    return a->promised_lsn;
+    return MUTANT(74) && order == 0 ? 0 : a->promised_lsn;
 }
 
 static void refuse(const struct acceptor *a, const struct synod_message *m, struct outbox *out)
 {
-    assert(synod_ballot_compare(m->ballot, a->promised) < 0);
+    assert(compare(m->ballot, a->promised) < 0);
     /* Name our promise, so that the sender can go straight past it. A refusal commits us to
      * nothing, so it need not wait for the disk. */
     struct synod_message *refused = outbox_message(out, SYNOD_MESSAGE_REFUSED, m->from);
     refused->ballot = m->ballot;
     refused->promised = a->promised;
+    assert(!synod_ballot_is_none(refused->promised)); /* The filter lets no other through. */
 }
 
 /* Show the votes from m->slot on, as many as one message holds. What is known to be chosen
@@ -84,7 +94,7 @@ static void show_votes(const struct acceptor *a, const struct learner *l,
                        struct outbox *out)
 {
     assert(m->slot > 0);
-    assert(synod_ballot_compare(promise->ballot, a->promised) == 0);
+    assert(compare(promise->ballot, a->promised) == 0);
     const synod_slot last = a->last > l->last ? a->last : l->last;
     synod_slot slot = m->slot > l->chosen ? m->slot : l->chosen + 1;
     struct synod_vote *votes = outbox_votes(out, a->entries_max);
@@ -136,7 +146,7 @@ void acceptor_on_prepare(struct acceptor *a, const struct learner *l, const stru
     assert(!synod_ballot_is_none(m->ballot) && m->slot > 0);
     assert(m->ballot.member == m->from);
 
-    if (synod_ballot_compare(m->ballot, a->promised) < 0) {
+    if (compare(m->ballot, a->promised) < 0) {
         refuse(a, m, out);
         return;
     }
@@ -144,7 +154,7 @@ void acceptor_on_prepare(struct acceptor *a, const struct learner *l, const stru
     struct synod_message *promise = outbox_message(out, SYNOD_MESSAGE_PROMISE, m->from);
     promise->ballot = m->ballot;
     promise->slot = m->slot;
-    promise->chosen = l->chosen;
+    promise->chosen = MUTANT(75) ? 0 : l->chosen;
     promise->after_lsn = MUTANT(1) ? 0 : lsn;
     show_votes(a, l, m, promise, out);
     assert(promise->until > promise->chosen);
@@ -159,6 +169,7 @@ void acceptor_record_chosen(struct acceptor *a, const struct learner *l, struct 
         (void)outbox_record(
             out, &(struct synod_record){.type = SYNOD_RECORD_CHOSEN, .chosen = l->chosen});
     }
+    assert(a->recorded == l->chosen);
     assert(a->last <= a->recorded + a->window);
 }
 
@@ -169,25 +180,27 @@ static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct sy
 {
     struct acceptor_vote *vote = ring_at(a, entry->slot);
     check_vote(a, vote);
-    assert(synod_ballot_compare(m->ballot, a->promised) == 0);
+    assert(compare(m->ballot, a->promised) == 0 || MUTANT(5));
     assert(entry->slot > a->recorded && entry->slot <= a->recorded + a->window);
     /* No vote beyond the prefix makes way for one of another slot. */
     assert(vote->entry.slot <= a->recorded || vote->entry.slot == entry->slot);
-    if (vote->entry.slot == entry->slot && synod_ballot_compare(vote->ballot, m->ballot) == 0) {
+    const int is_new = vote->entry.slot != entry->slot;
+    if (!is_new && compare(vote->ballot, m->ballot) == 0) {
         /* A repeat. One ballot proposes one value per slot; were this another, both could be
          * chosen. Better to give no answer than two. */
         return synod_entry_equal(&vote->entry, entry) ? vote : NULL;
     }
-    assert(vote->entry.slot < entry->slot || synod_ballot_compare(vote->ballot, m->ballot) < 0);
+    assert(is_new || compare(vote->ballot, m->ballot) < 0 || MUTANT(5));
     vote->ballot = m->ballot;
     vote->entry = *entry;
-    vote->lsn = outbox_record(
+    const synod_lsn lsn = outbox_record(
         out,
         &(struct synod_record){.type = SYNOD_RECORD_VOTE, .ballot = m->ballot, .entry = *entry});
+    vote->lsn = is_new || !MUTANT(31) ? lsn : vote->lsn;
     if (entry->slot > a->last) {
         a->last = entry->slot;
     }
-    assert(vote->lsn > a->promised_lsn);
+    assert(lsn > a->promised_lsn);
     return vote;
 }
 
@@ -208,11 +221,11 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
     assert(m->ballot.member == m->from);
     assert(m->entry_count > 0 && m->entry_count <= a->entries_max);
 
-    if (synod_ballot_compare(m->ballot, a->promised) < 0) {
+    if (compare(m->ballot, a->promised) < 0) {
         refuse(a, m, out);
         return;
     }
-    synod_lsn lsn = acceptor_promise(a, m->ballot, out);
+    synod_lsn lsn = MUTANT(5) ? a->promised_lsn : acceptor_promise(a, m->ballot, out);
     acceptor_record_chosen(a, l, out);
 
     struct synod_entry *accepted = outbox_entries(out, m->entry_count);
@@ -251,7 +264,7 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
         reply->entry_count = known_count;
         reply->chosen = l->chosen;
     }
-    assert(synod_ballot_compare(a->promised, m->ballot) == 0);
+    assert(compare(a->promised, m->ballot) == 0 || MUTANT(5));
 }
 
 int acceptor_restore(struct acceptor *a, const struct learner *l, const struct synod_record *record)
@@ -261,7 +274,8 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
     if (synod_ballot_is_none(record->ballot) || record->ballot.round > SYNOD_ROUND_MAX) {
         return SYNOD_ERR_CORRUPT;
     }
-    if (synod_ballot_compare(record->ballot, a->promised) > 0) {
+    const int is_forgotten = MUTANT(3) && record->type == SYNOD_RECORD_PROMISE;
+    if (!is_forgotten && compare(record->ballot, a->promised) > 0) {
         a->promised = record->ballot;
     }
     const synod_slot slot = record->entry.slot;
@@ -272,7 +286,7 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
         return SYNOD_ERR_CORRUPT;
     }
     struct acceptor_vote *vote = ring_at(a, slot);
-    if (vote->entry.slot == slot && synod_ballot_compare(record->ballot, vote->ballot) < 0) {
+    if (vote->entry.slot == slot && compare(record->ballot, vote->ballot) < 0 && !MUTANT(5)) {
         return SYNOD_ERR_CORRUPT;
     }
     vote->ballot = record->ballot;

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "paxos/core_internal.h"
 #include "paxos/filter.h"
 #include "paxos/quorum.h"
@@ -113,7 +114,7 @@ static void on_notice(struct synod_core *c, const struct synod_message *m)
     const synod_slot last = m->chosen < reach ? m->chosen : reach;
     for (synod_slot slot = c->learner.chosen + 1; slot <= last; slot++) {
         const struct acceptor_vote *vote = acceptor_at(&c->acceptor, slot);
-        if (vote != NULL && synod_ballot_compare(vote->ballot, m->ballot) == 0) {
+        if (vote != NULL && (synod_ballot_compare(vote->ballot, m->ballot) == 0 || MUTANT(15))) {
             (void)learner_learn(&c->learner, &vote->entry);
         }
     }
@@ -284,6 +285,9 @@ static int restore_chosen(struct synod_core *c, synod_slot chosen, struct outbox
     learner_deliver(&c->learner, c->now_ms, out);
     assert(c->learner.chosen >= chosen);
     c->acceptor.recorded = c->learner.chosen;
+    if (MUTANT(29)) {
+        c->acceptor.promised = (struct synod_ballot){0};
+    }
     return 0;
 }
 
@@ -299,6 +303,10 @@ static int on_restore(struct synod_core *c, const struct synod_record *record, s
     case SYNOD_RECORD_PROMISE:
     case SYNOD_RECORD_VOTE:
         core_see_round(c, record->ballot);
+        if (MUTANT(27) && record->type == SYNOD_RECORD_VOTE) {
+            (void)learner_learn(&c->learner, &record->entry);
+            learner_deliver(&c->learner, c->now_ms, out);
+        }
         return acceptor_restore(&c->acceptor, &c->learner, record);
     case SYNOD_RECORD_LEARNED:
         if (record->entry.slot > c->learner.chosen + c->options.window) {
@@ -326,6 +334,9 @@ static void on_snapshot(struct synod_core *c, synod_slot slot, struct outbox *ou
         proposer_step_down(c, SYNOD_WHY_REFUSED);
     }
     learner_skip_to(&c->learner, slot, c->now_ms);
+    if (MUTANT(25)) {
+        c->acceptor.promised = (struct synod_ballot){0};
+    }
     deliver(c, out);
     assert(c->learner.chosen >= slot);
 }
@@ -466,7 +477,7 @@ int synod_core_step(struct synod_core *c, const struct synod_event *event,
     effects->leader_changed = synod_ballot_compare(leader, c->election.leader) != 0;
     effects->wake_at_ms = wake_ms(c);
 
-    assert(synod_ballot_compare(c->acceptor.promised, promised) >= 0);
+    assert(synod_ballot_compare(c->acceptor.promised, promised) >= 0 || MUTANT(25) || MUTANT(29));
     assert(c->learner.chosen >= chosen);
     assert(effects->chosen_count <= c->learner.chosen - chosen);
     assert(outcome == 0 || event->type == SYNOD_EVENT_MESSAGE ||

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "paxos/core_internal.h"
 #include "paxos/quorum.h"
 
@@ -43,7 +44,7 @@ uint32_t election_heard(const struct synod_core *c)
 
 static int leads_with_quorum(const struct synod_status_report *status)
 {
-    const uint32_t both = SYNOD_STATUS_LEADS | SYNOD_STATUS_PHASE2;
+    const uint32_t both = SYNOD_STATUS_LEADS | (MUTANT(54) ? 0 : SYNOD_STATUS_PHASE2);
     return (status->flags & both) == both;
 }
 
@@ -104,7 +105,7 @@ static struct synod_status_report own_status(const struct synod_core *c)
     if (leads) {
         status.flags |= SYNOD_STATUS_LEADS;
     }
-    if (can_vouch(c)) {
+    if (can_vouch(c) && !MUTANT(73)) {
         assert(!leads); /* Nobody vouches for itself. */
         status.flags |= SYNOD_STATUS_VOUCHES;
     }
@@ -340,7 +341,7 @@ static uint64_t draw_delay(struct synod_core *c)
     const uint64_t range = c->election.failures == 0
                                ? 1 + heartbeat / 8
                                : 1 + (heartbeat << (c->election.failures - 1));
-    return rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
+    return MUTANT(55) ? 0 : rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
 }
 
 static void stand(struct synod_core *c, enum synod_why why, struct outbox *out)
@@ -413,7 +414,7 @@ static void consider_giving_up(struct synod_core *c)
         proposer_step_down(c, SYNOD_WHY_STALLED);
     } else if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c))) {
         c->election.quorum_ms = c->now_ms;
-    } else if (c->now_ms - c->election.quorum_ms > c->options.election_ms) {
+    } else if (c->now_ms - c->election.quorum_ms > c->options.election_ms && !MUTANT(54)) {
         proposer_step_down(c, SYNOD_WHY_NO_QUORUM);
     }
 }

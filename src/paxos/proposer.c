@@ -71,8 +71,8 @@ void proposer_stand(struct synod_core *c, struct outbox *out)
     p->state = PROPOSER_PREPARING;
     p->ballot = (struct synod_ballot){
         .round = (c->round < 1 ? 1 : c->round) + 1, /* Round 1 is not for phase 1. */
-        .member = c->options.self,
-        .incarnation = c->incarnation,
+        .member = MUTANT(12) ? c->options.members.ids[0] : c->options.self,
+        .incarnation = MUTANT(4) || MUTANT(12) ? 0 : c->incarnation,
     };
     core_see_round(c, p->ballot);
     p->reported_chosen = c->learner.chosen;
@@ -86,7 +86,7 @@ void proposer_stand(struct synod_core *c, struct outbox *out)
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         p->covered[i] = c->learner.chosen + 1;
         if (i != c->self) {
-            send_prepare(c, i, after, out);
+            send_prepare(c, i, MUTANT(4) ? 0 : after, out);
         }
     }
     const struct synod_message own = {.type = SYNOD_MESSAGE_PREPARE,
@@ -118,7 +118,7 @@ static int note_vote(struct synod_core *c, const struct synod_vote *vote, struct
     if (slot > c->learner.chosen + p->window) {
         return 0;
     }
-    if (slot > p->reported_last) {
+    if (MUTANT(10) ? p->reported_last == c->learner.chosen : slot > p->reported_last) {
         p->reported_last = slot;
     }
     if (vote->is_chosen) {
@@ -184,10 +184,7 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
     assert(position >= 0 && m->ballot.member == c->options.self);
 
     const int is_ours = synod_ballot_compare(m->ballot, p->ballot) == 0 || MUTANT(7);
-    if (p->state != PROPOSER_PREPARING || !is_ours) {
-        return;
-    }
-    if (m->slot != p->covered[position]) {
+    if (p->state != PROPOSER_PREPARING || !is_ours || m->slot != p->covered[position]) {
         return;
     }
     synod_slot until = m->until;
@@ -196,7 +193,7 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
             until = m->votes[i].entry.slot; /* Ask again from here when we have caught up. */
         }
     }
-    if (m->chosen > p->reported_chosen) {
+    if (m->chosen > p->reported_chosen || MUTANT(14)) {
         p->reported_chosen = m->chosen;
     }
     assert(until >= p->covered[position]); /* A promise is not taken back. */
@@ -347,7 +344,8 @@ void proposer_on_accepted(struct synod_core *c, const struct synod_message *m)
     const int position = quorum_position(&c->options.members, m->from);
     assert(position >= 0 && m->ballot.member == c->options.self);
 
-    if (p->state != PROPOSER_LEADING || synod_ballot_compare(m->ballot, p->ballot) != 0) {
+    const int is_ours = synod_ballot_compare(m->ballot, p->ballot) == 0 || MUTANT(13);
+    if (p->state != PROPOSER_LEADING || !is_ours) {
         return;
     }
     for (uint32_t i = 0; i < m->entry_count; i++) {
@@ -357,7 +355,7 @@ void proposer_on_accepted(struct synod_core *c, const struct synod_message *m)
             continue;
         }
         assert(synod_ballot_compare(proposal->ballot, p->ballot) == 0);
-        proposal->acks |= 1u << position;
+        proposal->acks |= MUTANT(8) ? proposal->acks + 1 : 1u << position;
         if (proposal->state == PROPOSAL_SENT &&
             quorum_is_met(&c->options.members, QUORUM_PHASE2, proposal->acks)) {
             proposal->state = PROPOSAL_CHOSEN;
@@ -380,7 +378,7 @@ void proposer_on_learned(struct synod_core *c, const struct synod_entry *entry)
     struct proposal *proposal = proposal_at(&c->proposer, entry->slot);
     const int is_sent = proposal != NULL && proposal->state != PROPOSAL_REPORTED;
     if (entry->slot >= c->proposer.next ||
-        (is_sent && !synod_entry_equal(&proposal->entry, entry))) {
+        (is_sent && !synod_entry_equal(&proposal->entry, entry) && !MUTANT(69))) {
         proposer_step_down(c, SYNOD_WHY_REFUSED);
     } else if (is_sent) {
         proposal->state = PROPOSAL_CHOSEN;
@@ -413,7 +411,7 @@ void proposer_on_refused(struct synod_core *c, struct synod_ballot refused,
         return;
     }
     /* A refusal that names no higher ballot is stale: we have been promised since. */
-    if (synod_ballot_compare(promised, c->proposer.ballot) > 0) {
+    if (synod_ballot_compare(promised, c->proposer.ballot) > 0 && !MUTANT(16)) {
         proposer_step_down(c, SYNOD_WHY_REFUSED);
     }
 }
@@ -446,7 +444,7 @@ static synod_slot resend(struct synod_core *c, uint32_t position, int is_now, st
             continue;
         }
         assert(proposal->sent_ms <= c->now_ms);
-        if (!is_now && c->now_ms - proposal->sent_ms < c->options.retry_ms) {
+        if (!is_now && (MUTANT(57) || c->now_ms - proposal->sent_ms < c->options.retry_ms)) {
             continue;
         }
         if (count == c->options.entries_max ||

@@ -2,6 +2,7 @@
 #include "paxos/quorum.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 int quorum_position(const struct synod_members *members, synod_member_id id)
 {
@@ -35,5 +36,5 @@ int quorum_is_met(const struct synod_members *members, enum quorum_phase phase, 
     assert((set >> members->count) == 0);
     const uint32_t needed = phase == QUORUM_PHASE1 ? members->phase1 : members->phase2;
     assert(needed >= 1 && needed <= members->count);
-    return quorum_count(set) >= needed;
+    return quorum_count(set) + MUTANT(11) >= needed;
 }

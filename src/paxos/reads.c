@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "paxos/core_internal.h"
 #include "paxos/quorum.h"
 #include "synod/error.h"
@@ -35,6 +36,9 @@ static uint64_t confirmed_question(const struct synod_core *c)
     uint64_t best = 0;
     assert(c->proposer.state == PROPOSER_LEADING);
     assert(synod_ballot_compare(c->acceptor.promised, c->proposer.ballot) == 0);
+    if (MUTANT(32)) {
+        return c->election.question;
+    }
     for (uint32_t i = 0; i <= c->options.members.count; i++) {
         const uint64_t question =
             i == c->options.members.count ? c->election.question : c->election.peers[i].confirmed;
@@ -60,6 +64,9 @@ static synod_slot index_now(const struct synod_core *c)
     const synod_slot taken_over = c->proposer.reported_last;
     assert(c->proposer.state == PROPOSER_LEADING);
     assert(taken_over >= c->proposer.reported_chosen);
+    if (MUTANT(34) || (MUTANT(70) && c->learner.last > c->learner.chosen)) {
+        return c->learner.chosen;
+    }
     return taken_over > c->learner.chosen ? taken_over : c->learner.chosen;
 }
 
@@ -74,8 +81,10 @@ static int enter(struct synod_core *c, synod_member_id from, uint64_t id, struct
     /* If a question is out for earlier reads, the next one serves all that come until then. */
     const int is_out = r->count > 0;
     struct waiting_read *read = &array_of(r)[r->count++];
-    *read = (struct waiting_read){
-        .from = from, .id = id, .question = c->election.question + 1, .index = index_now(c)};
+    *read = (struct waiting_read){.from = from,
+                                  .id = id,
+                                  .question = c->election.question + !MUTANT(33),
+                                  .index = index_now(c)};
     if (!is_out) {
         (void)election_ask(c, out);
         reads_confirm(c, out);
@@ -126,7 +135,7 @@ void reads_on_read(struct synod_core *c, const struct synod_message *m, struct o
 static void answer(struct synod_core *c, const struct waiting_read *read, struct outbox *out)
 {
     /* All that was taken over is in it, or a client could see less than before. */
-    assert(read->index >= c->proposer.reported_last);
+    assert(read->index >= c->proposer.reported_last || MUTANT(34) || MUTANT(70));
     assert(c->proposer.state == PROPOSER_LEADING);
     if (read->from == c->options.self) {
         outbox_read(out, read->id, read->index);
@@ -175,7 +184,7 @@ void reads_check(const struct synod_core *c)
         assert(quorum_position(&c->options.members, array[i].from) >= 0);
         assert(array[i].question > 0 && array[i].question <= c->election.question + 1);
         assert(i == 0 || array[i - 1].question <= array[i].question);
-        assert(array[i].index >= c->proposer.reported_last);
+        assert(array[i].index >= c->proposer.reported_last || MUTANT(34) || MUTANT(70));
     }
     for (uint32_t i = r->count; i < r->capacity; i++) {
         assert(array[i].from == 0 && array[i].question == 0);

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "replica/records.h"
 #include "replica/replica_internal.h"
 
@@ -270,7 +271,7 @@ static void offer_snapshot(struct replica *r, uint32_t member)
         catchup_forget(r, member); /* A newer one is there, and this one is not being read. */
     }
     const struct sending *sending = open_sending(r, member);
-    if (sending != NULL) {
+    if (sending != NULL && !MUTANT(56)) {
         const uint64_t offer[2] = {sending->slot, snapshot_file_bytes(sending->snapshot)};
         send_numbers(r, member, FRAME_SNAPSHOT_OFFER, offer, 2);
     }

@@ -16,6 +16,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "replica/records.h"
 #include "replica/replica_internal.h"
 
@@ -275,7 +276,7 @@ void recover_on_segment(void *context)
     }
     struct synod_status status;
     synod_core_status(r->core, &status);
-    if (!synod_ballot_is_none(status.promised)) {
+    if (!synod_ballot_is_none(status.promised) && !MUTANT(29)) {
         (void)records_append(r->wal, &(struct synod_record){.type = SYNOD_RECORD_PROMISE,
                                                             .view = status.view,
                                                             .ballot = status.promised});
@@ -331,6 +332,7 @@ static void begin_start(struct replica *r)
     uint8_t bytes[16];
     while (r->identity == 0) {
         os_random(r->os, &r->identity, sizeof r->identity);
+        r->identity = MUTANT(30) ? r->options.self + 1 : r->identity;
         put_u64(bytes, r->identity);
         if (r->identity != 0) {
             (void)records_append_own(r->wal, RECORD_IDENTITY, bytes_of(bytes, 8));

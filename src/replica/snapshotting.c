@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "replica/replica_internal.h"
 
 struct snapshot_job {
@@ -104,7 +105,7 @@ void snapshotting_consider(struct replica *r)
     }
     job->work = (struct os_work){.run = write_snapshot, .done = snapshot_was_written};
     job->r = r;
-    job->slot = r->applied;
+    job->slot = r->applied - MUTANT(23);
     job->began_us = os_now_us(r->os);
     r->snapshot_job = job;
     replica_work(r, &job->work);
@@ -154,6 +155,7 @@ int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
         return error;
     }
     r->snapshot = slot;
+    slot += MUTANT(26);
     r->applied = slot;
     log_trim(&r->log, slot);
     const struct synod_event event = {

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "replica/replica_internal.h"
 #include "synod/error.h"
 
@@ -309,7 +310,8 @@ const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes b
         bundle.origin != from->id) {
         return "a forwarded bundle that is not one of its own";
     }
-    if (bundle.incarnation == from->forward_life && bundle.sequence < from->forward_next) {
+    if (bundle.incarnation == from->forward_life && bundle.sequence < from->forward_next &&
+        !MUTANT(41)) {
         return NULL;
     }
     if (r->leader.member != r->identity ||

@@ -30,6 +30,7 @@
 #include "wire/wire.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 static void put_ballot(uint8_t *to, struct synod_ballot ballot)
 {
@@ -182,8 +183,8 @@ const char *wire_decode(struct bytes body, const struct wire_arrays *arrays,
     m->entries = arrays->entries;
     m->votes = arrays->votes;
     const uint64_t total = value_bytes(m);
-    if (total != body.size - wire_head_size(m) || total != get_u64(body.data + 136) ||
-        get_u64(body.data + 144) != 0) {
+    if ((total != body.size - wire_head_size(m) && !MUTANT(58)) ||
+        total != get_u64(body.data + 136) || get_u64(body.data + 144) != 0) {
         return "a message whose length is not what its entries add up to";
     }
     if (wire_has_values(m->type)) {

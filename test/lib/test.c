@@ -1,4 +1,5 @@
-/* test.c -- runs every test that registered itself. An argument selects by substring. */
+/* test.c -- runs every test that registered itself. An argument selects those with it in their
+ * names; one that begins with a minus sign, those without. */
 #include "test.h"
 
 #include <stdio.h>
@@ -16,9 +17,14 @@ void test_register(struct test *test)
     count++;
 }
 
+static int is_selected(const char *name, const char *word)
+{
+    return word[0] == '-' ? strstr(name, word + 1) == NULL : strstr(name, word) != NULL;
+}
+
 int main(int argc, char **argv)
 {
-    const char *only = argc > 1 ? argv[1] : "";
+    const char *word = argc > 1 ? argv[1] : "";
     struct CMUnitTest *tests = calloc(count + 1, sizeof *tests);
     size_t chosen = 0;
 
@@ -27,12 +33,12 @@ int main(int argc, char **argv)
         return 1;
     }
     for (const struct test *test = first; test != NULL; test = test->next) {
-        if (strstr(test->name, only) != NULL) {
+        if (is_selected(test->name, word)) {
             tests[chosen++] = (struct CMUnitTest){test->name, test->run, NULL, NULL, NULL};
         }
     }
     if (chosen == 0) {
-        fprintf(stderr, "%s: no test is named like '%s'\n", argv[0], only);
+        fprintf(stderr, "%s: no test is named like '%s'\n", argv[0], word);
         return 1;
     }
     const int failed = _cmocka_run_group_tests(argv[0], tests, chosen, NULL, NULL);
