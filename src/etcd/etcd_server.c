@@ -110,8 +110,10 @@ int etcd_server_new(struct os *os, const struct etcd_server_options *options,
     grpc_options.message_max = options->request_size_max + MESSAGE_MARGIN;
     grpc_options.memory_max = options->memory_max != 0 ? options->memory_max : MEMORY_MAX;
     server->timer = os_timer_new(os, on_timer, server);
-    server->grpc = grpc_server_new(os, &grpc_options, &client_handlers, server);
-    if (server->timer == NULL || server->grpc == NULL) {
+    if (server->timer != NULL) { /* Last: what registered with the loop may not be freed yet. */
+        server->grpc = grpc_server_new(os, &grpc_options, &client_handlers, server);
+    }
+    if (server->grpc == NULL) {
         etcd_server_free(server);
         return SYNOD_ERR_MEMORY;
     }
