@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
+#include "synod/error.h"
+
 /* -- The replica: replica.h's functions, as the front end calls them ------------------ */
 
 static struct asked *ask(struct replica *replica)
@@ -14,22 +17,32 @@ static struct asked *ask(struct replica *replica)
     return &replica->asked[replica->asked_count++];
 }
 
+/* What it returns at once, as ordered or for want of memory; 0: it takes what it was given. */
+static int refusal_of(const struct replica *replica)
+{
+    return fault_strikes(FAULT_ALLOCATION) ? SYNOD_ERR_MEMORY : replica->refusal;
+}
+
 int replica_submit(struct replica *replica, uint32_t kind, struct bytes command,
                    replica_result_callback callback, void *context)
 {
-    if (replica->refusal != 0) {
-        return replica->refusal;
+    const int error = refusal_of(replica);
+    if (error != 0) {
+        return error;
     }
+    const int was = fault_enter(0);
     struct asked *asked = ask(replica);
     *asked = (struct asked){.on_result = callback, .context = context, .kind = kind};
     assert_int_equal(buffer_append(&asked->command, command.data, command.size), 0);
+    fault_leave(was);
     return 0;
 }
 
 int replica_read(struct replica *replica, replica_read_callback callback, void *context)
 {
-    if (replica->refusal != 0) {
-        return replica->refusal;
+    const int error = refusal_of(replica);
+    if (error != 0) {
+        return error;
     }
     *ask(replica) = (struct asked){.on_read = callback, .context = context};
     return 0;
@@ -62,18 +75,53 @@ void front_answer(struct front *front, int error)
                                               .wants_result = 1};
         result = replica->machine.apply(replica->machine.context, &applied);
     }
+    const int was = fault_enter(1);
     if (asked->on_result != NULL) {
         asked->on_result(asked->context, error, result);
     } else {
         asked->on_read(asked->context, error);
     }
+    fault_leave(was);
     buffer_deinit(&asked->command);
     os_pair_settle(front->pair);
 }
 
 /* -- The front end -------------------------------------------------------------------- */
 
+static void start_server(struct front *front, struct os *os,
+                         const struct etcd_server_options *options)
+{
+    int port;
+    if (etcd_server_new(os, options, &front->server) != 0) {
+        front->server = NULL;
+    } else if (etcd_server_listen(front->server, "127.0.0.1:0", &port) == 0) {
+        snprintf(front->address, sizeof front->address, "127.0.0.1:%d", port);
+    }
+}
+
 struct front *front_new(void)
+{
+    struct os_pair *pair = os_pair_new();
+    struct front *front = front_new_on(pair, &pair->os);
+    assert_true(front->server != NULL && front->address[0] != '\0');
+    front_connect(front);
+    return front;
+}
+
+void front_connect(struct front *front)
+{
+    if (front->channel != NULL && grpc_channel_is_open(front->channel)) {
+        return;
+    }
+    if (front->channel != NULL) {
+        grpc_channel_close(front->channel);
+    }
+    assert_int_equal(grpc_channel_open(front->client, front->address, NULL, NULL, &front->channel),
+                     0);
+    os_pair_settle(front->pair);
+}
+
+struct front *front_new_on(struct os_pair *pair, struct os *os)
 {
     static const char *const peer_urls[] = {"http://10.0.0.1:2380", NULL};
     static const char *const client_urls[] = {"http://10.0.0.1:2379", NULL};
@@ -84,7 +132,7 @@ struct front *front_new(void)
     };
     struct front *front = calloc(1, sizeof *front);
     assert_non_null(front);
-    front->pair = os_pair_new();
+    front->pair = pair;
     front->machine = machine_new();
     assert_non_null(front->machine);
     machine_callbacks(front->machine, &front->replica.machine);
@@ -106,15 +154,11 @@ struct front *front_new(void)
         .request_size_max = 10000,
         .quota_bytes = 1 << 30,
     };
-    assert_int_equal(etcd_server_new(&front->pair->os, &options, &front->server), 0);
-    int port;
-    assert_int_equal(etcd_server_listen(front->server, "127.0.0.1:0", &port), 0);
-    snprintf(front->address, sizeof front->address, "127.0.0.1:%d", port);
+    const int was = fault_enter(1);
+    start_server(front, os, &options);
+    fault_leave(was);
     front->client = grpc_client_new(&front->pair->os);
     assert_non_null(front->client);
-    assert_int_equal(grpc_channel_open(front->client, front->address, NULL, NULL, &front->channel),
-                     0);
-    os_pair_settle(front->pair);
     return front;
 }
 
@@ -123,10 +167,14 @@ void front_free(struct front *front)
     for (size_t i = front->replica.answered; i < front->replica.asked_count; i++) {
         buffer_deinit(&front->replica.asked[i].command);
     }
-    etcd_server_stop(front->server);
+    if (front->server != NULL) {
+        etcd_server_stop(front->server);
+    }
     os_pair_settle(front->pair);
     grpc_client_free(front->client);
-    etcd_server_free(front->server);
+    if (front->server != NULL) {
+        etcd_server_free(front->server);
+    }
     machine_free(front->machine);
     os_pair_free(front->pair);
     free(front);
@@ -155,7 +203,10 @@ void front_call(struct front *front, const char *path, struct bytes message, uin
     const struct grpc_request request = {
         .path = path, .message = message, .timeout_us = timeout_us};
     *outcome = (struct outcome){.count = 0};
-    assert_int_equal(grpc_channel_call(front->channel, &request, take, outcome, NULL), 0);
+    if (grpc_channel_call(front->channel, &request, take, outcome, NULL) != 0) {
+        assert_true(fault_has_struck());
+        *outcome = (struct outcome){.count = 1, .code = GRPC_UNAVAILABLE, .text = "not sent"};
+    }
     os_pair_settle(front->pair);
 }
 

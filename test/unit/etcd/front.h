@@ -40,12 +40,20 @@ struct front {
     struct etcd_server *server;
     struct grpc_client *client;
     struct grpc_channel *channel;
-    char address[32];
+    char address[32]; /* "": it could not listen. */
 };
 
 /* A front end with limits of 5 operations and 10,000 bytes; there is a leader. */
 struct front *front_new(void);
 void front_free(struct front *front);
+
+/* The same for tests in which something fails (fault.h): the server is on an os that stands
+ * before the pair's own, is NULL if it could not be made, and has no address if it could not
+ * listen. There is no channel yet. */
+struct front *front_new_on(struct os_pair *pair, struct os *os);
+
+/* Have a channel that stands, or is on its way: the one there is, or a new one. */
+void front_connect(struct front *front);
 
 /* Answer the oldest question: apply the command or let the read go on; with an error: only say
  * so. */
