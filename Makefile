@@ -132,8 +132,8 @@ $(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) $(BUILD)/sim.
 # A folder of unit tests is linked with what it is about, where that is part of a program.
 archive_for  = $(if $(filter server cli,$(1)),$(BUILD)/server.a)$\
                $(if $(filter bench sim,$(1)),$(BUILD)/$(1).a)
-test_objects = $(call object,$(wildcard $(1)/*.c) $(TEST_LIB_C)) \
-               $(call archive_for,$(notdir $(1))) $(CORE)
+test_objects = $(call object,$(wildcard $(1)/*.c)) $(call archive_for,$(notdir $(1))) \
+               $(BUILD)/test-lib.a $(CORE)
 $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
 	$(call test_objects,test/unit/$(dir)),-lcmocka)))
 # What fails on purpose is our own code and nothing else: the programs of test/fault are linked
@@ -153,8 +153,7 @@ $(foreach dir,$(FAULT_DIRS),$(eval $(call program,$(BUILD)/test/fault-$(dir),\
 	$(call fault_extra,$(dir)) \
 	$(BUILD)/test-lib.a $(BUILD)/faulty/libsynod-internal.a,-lcmocka)))
 # The scenarios are no cmocka program: they have a main of their own.
-$(eval $(call program,$(BUILD)/test/scenario,\
-	$(filter-out %/lib/test.o,$(call test_objects,test/scenario)),-lcmocka))
+$(eval $(call program,$(BUILD)/test/scenario,$(call test_objects,test/scenario),-lcmocka))
 $(eval $(call program,$(BUILD)/test/chaos,$(call object,$(wildcard test/chaos/*.c)) \
 	$(BUILD)/server.a $(BUILD)/sim.a $(CORE)))
 
