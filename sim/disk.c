@@ -31,6 +31,9 @@ struct disk_file {
     struct disk_file *next; /* All files that ever were. */
     struct image seen;
     struct image kept;
+    uint64_t changed_from; /* Outside of this range both images are alike, ... */
+    uint64_t changed_to;
+    int is_resized; /* ... if this is 0. */
 };
 
 /* Something done and not yet known to be on the disk. */
@@ -309,6 +312,23 @@ static void settle_returned_syncs(struct disk *disk)
     }
 }
 
+static void see_what_is_kept(struct disk_file *file)
+{
+    if (file->is_resized) {
+        file->changed_from = 0;
+        file->changed_to = UINT64_MAX;
+        image_resize(&file->seen, file->kept.size);
+    }
+    const uint64_t from = file->changed_from;
+    const uint64_t to = file->changed_to < file->kept.size ? file->changed_to : file->kept.size;
+    if (from < to) {
+        memcpy(file->seen.data + from, file->kept.data + from, to - from);
+    }
+    file->changed_from = UINT64_MAX;
+    file->changed_to = 0;
+    file->is_resized = 0;
+}
+
 void disk_power_cycle(struct disk *disk)
 {
     int are_names_lost = 0;
@@ -339,10 +359,7 @@ void disk_power_cycle(struct disk *disk)
         link_name(&disk->seen, name->path, name->file);
     }
     for (struct disk_file *file = disk->files; file != NULL; file = file->next) {
-        image_resize(&file->seen, file->kept.size);
-        if (file->kept.size > 0) {
-            memcpy(file->seen.data, file->kept.data, file->kept.size);
-        }
+        see_what_is_kept(file);
     }
 }
 
@@ -413,6 +430,7 @@ int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive
     }
     *file = world_allocate(sizeof **file);
     (*file)->disk = disk;
+    (*file)->changed_from = UINT64_MAX;
     (*file)->next = disk->files;
     disk->files = *file;
     link_name(&disk->seen, path, *file);
@@ -514,6 +532,9 @@ size_t disk_read(const struct disk_file *file, uint64_t offset, void *to, size_t
 
 void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_t size)
 {
+    file->is_resized = file->is_resized || offset + size > file->seen.size;
+    file->changed_from = offset < file->changed_from ? offset : file->changed_from;
+    file->changed_to = offset + size > file->changed_to ? offset + size : file->changed_to;
     image_write(&file->seen, offset, from, size);
     struct call *call = note(file->disk, CALL_WRITE, file, size);
     call->offset = offset;
@@ -522,6 +543,7 @@ void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_
 
 void disk_truncate(struct disk_file *file, uint64_t size)
 {
+    file->is_resized = 1;
     image_resize(&file->seen, size);
     note(file->disk, CALL_TRUNCATE, file, 0)->offset = size;
 }

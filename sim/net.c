@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/crc32c.h"
+#include "base/list.h"
 
 enum {
     FRAME_HEAD_SIZE = 16,
@@ -42,8 +43,11 @@ struct connection {
     uint32_t is_made;   /* The other side has accepted it. */
 };
 
+/* A frame on its way. */
 struct delivery {
+    struct list link; /* In net.pending, ... */
     struct end *to;
+    uint32_t copies; /* ... until so many have arrived. */
     size_t size;
     uint8_t bytes[];
 };
@@ -57,9 +61,7 @@ struct net {
         void *context;
     } listeners[NET_NODES_MAX];
     uint8_t is_cut[NET_NODES_MAX][NET_NODES_MAX]; /* [from][to] */
-    struct delivery **pending;                    /* Not yet delivered: freed with the net. */
-    size_t pending_count;
-    size_t pending_capacity;
+    struct list pending;                          /* Deliveries. */
     void (*after)(void *context, uint32_t node);
     void *after_context;
     struct net_counts counts;
@@ -108,14 +110,12 @@ static void announce_close(struct end *end, int error)
 
 /* -- Frames ------------------------------------------------------------------------------- */
 
-static void deliver(void *object, uint64_t size)
+static void hand_over(const struct delivery *delivery)
 {
-    struct delivery *delivery = object;
     struct end *to = delivery->to;
     struct end *from = other_end(to);
     struct net *net = to->connection->net;
 
-    (void)size;
     if (net->is_cut[from->node][to->node]) {
         net->counts.blocked++;
         return;
@@ -130,14 +130,15 @@ static void deliver(void *object, uint64_t size)
     touched(net, to->node);
 }
 
-static void remember(struct net *net, struct delivery *delivery)
+static void deliver(void *object, uint64_t argument)
 {
-    if (net->pending_count == net->pending_capacity) {
-        net->pending_capacity = net->pending_capacity == 0 ? 1024 : net->pending_capacity * 2;
-        net->pending = realloc(net->pending, net->pending_capacity * sizeof(struct delivery *));
-        assert(net->pending != NULL);
+    struct delivery *delivery = object;
+    (void)argument;
+    hand_over(delivery);
+    if (--delivery->copies == 0) {
+        list_remove(&delivery->link);
+        free(delivery);
     }
-    net->pending[net->pending_count++] = delivery;
 }
 
 enum fate {
@@ -171,11 +172,13 @@ static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
         net->counts.lost++;
         return;
     }
-    struct delivery *delivery = world_allocate(sizeof *delivery + size);
+    struct delivery *delivery = malloc(sizeof *delivery + size);
+    assert(delivery != NULL);
     delivery->to = other_end(from);
+    delivery->copies = 1;
     delivery->size = size;
     memcpy(delivery->bytes, bytes, size);
-    remember(net, delivery);
+    list_append(&net->pending, &delivery->link);
 
     uint64_t at = world->now_us + draw_delay(net);
     if (!is_first && world_chance(world, odds(net, bytes, size, FATE_LATE), 1000000)) {
@@ -188,6 +191,7 @@ static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
     world_after(world, at - world->now_us, deliver, delivery, 0);
     if (!is_first && world_chance(world, odds(net, bytes, size, FATE_TWICE), 1000000)) {
         net->counts.repeated++;
+        delivery->copies++;
         world_after(world, at - world->now_us + world_below(world, net->options.late_us_max + 1),
                     deliver, delivery, 0);
     }
@@ -359,6 +363,7 @@ struct net *net_new(struct world *world, const struct net_options *options)
     struct net *net = world_allocate(sizeof *net);
     net->world = world;
     net->options = *options;
+    list_init(&net->pending);
     return net;
 }
 
@@ -371,10 +376,11 @@ void net_free(struct net *net)
         buffer_deinit(&connection->ends[1].output);
         free(connection);
     }
-    for (size_t i = 0; i < net->pending_count; i++) {
-        free(net->pending[i]);
+    while (!list_is_empty(&net->pending)) {
+        struct delivery *delivery = LIST_ITEM(net->pending.next, struct delivery, link);
+        list_remove(&delivery->link);
+        free(delivery);
     }
-    free(net->pending);
     free(net);
 }
 

@@ -9,20 +9,22 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/list.h"
 
 enum {
     HOOKS_MAX = 8
 };
 
 struct os_timer {
-    struct os_timer *next;
+    struct list link; /* In os_sim.timers. */
     struct os_sim *sim;
     os_callback callback;
     void *context;
     uint64_t due_us;     /* When it fires, while it runs. */
     uint64_t pending_us; /* The earliest event on its way for it; 0: none. */
+    uint32_t events;     /* On their way. */
     int is_running;
-    int is_dead; /* Freed by its owner: kept until the node goes, as events may name it. */
+    int is_dead; /* Freed by its owner: kept until no event names it. */
 };
 
 struct os_file {
@@ -33,11 +35,10 @@ struct os_file {
 };
 
 struct job {
-    struct job *next;     /* Of those not yet returned. */
-    struct job *next_all; /* Of all there ever were: events may name them. */
+    struct list link; /* In os_sim.jobs, or, once it was told, in os_sim.told. */
     struct os_sim *sim;
-    struct os_work *work;
-    uint64_t disk_job; /* 0: it was asked for by a dead process, and never ran. */
+    struct os_work *work; /* NULL: it was told when the process died. */
+    uint64_t disk_job;    /* 0: it was asked for by a dead process, and never ran. */
 };
 
 struct os_listener {
@@ -56,9 +57,9 @@ struct os_sim {
     int is_locked;
     int is_turn_due;
     uint64_t now_us; /* As of the beginning of this turn. */
-    struct os_timer *timers;
-    struct job *jobs; /* Run, not yet returned. */
-    struct job *all_jobs;
+    struct list timers;
+    struct list jobs; /* Run, not yet returned. */
+    struct list told; /* Told to a dead process; an event still names them. */
     struct {
         os_callback callback;
         void *context;
@@ -130,42 +131,54 @@ static struct os_timer *timer_new(struct os *os, os_callback callback, void *con
     timer->sim = sim_of(os);
     timer->callback = callback;
     timer->context = context;
-    timer->next = timer->sim->timers;
-    timer->sim->timers = timer;
+    list_append(&timer->sim->timers, &timer->link);
     return timer;
 }
 
+static void forget_timer(struct os_timer *timer)
+{
+    list_remove(&timer->link);
+    free(timer);
+}
+
+static void timer_fires(void *object, uint64_t at_us);
+
 /* A timer is moved far more often than it fires. So moving it later only notes that; the event
  * that is on its way finds out, and makes the next. */
+static void await(struct os_timer *timer)
+{
+    struct world *world = timer->sim->world;
+    if (timer->pending_us == 0 || timer->pending_us > timer->due_us) {
+        timer->pending_us = timer->due_us;
+        timer->events++;
+        world_after(world, timer->due_us - world->now_us, timer_fires, timer, timer->due_us);
+    }
+}
+
 static void timer_fires(void *object, uint64_t at_us)
 {
     struct os_timer *timer = object;
     struct world *world = timer->sim->world;
+    timer->events--;
     if (at_us == timer->pending_us) {
         timer->pending_us = 0;
     }
-    if (!timer->is_running || timer->is_dead) {
-        return;
-    }
-    if (timer->due_us <= world->now_us) {
+    if (timer->is_dead && timer->events == 0) {
+        forget_timer(timer);
+    } else if (timer->is_running && timer->due_us > world->now_us) {
+        await(timer);
+    } else if (timer->is_running) {
         timer->is_running = 0;
-        timer->callback(timer->context);
         os_sim_touch(timer->sim);
-    } else if (timer->pending_us == 0 || timer->pending_us > timer->due_us) {
-        timer->pending_us = timer->due_us;
-        world_after(world, timer->due_us - world->now_us, timer_fires, timer, timer->due_us);
+        timer->callback(timer->context);
     }
 }
 
 static void timer_start(struct os_timer *timer, uint64_t delay_us)
 {
-    struct world *world = timer->sim->world;
     timer->is_running = 1;
-    timer->due_us = world->now_us + (delay_us == 0 ? 1 : delay_us);
-    if (timer->pending_us == 0 || timer->pending_us > timer->due_us) {
-        timer->pending_us = timer->due_us;
-        world_after(world, timer->due_us - world->now_us, timer_fires, timer, timer->due_us);
-    }
+    timer->due_us = timer->sim->world->now_us + (delay_us == 0 ? 1 : delay_us);
+    await(timer);
 }
 
 static void timer_stop(struct os_timer *timer)
@@ -177,6 +190,9 @@ static void timer_free(struct os_timer *timer)
 {
     timer->is_running = 0;
     timer->is_dead = 1;
+    if (timer->events == 0) {
+        forget_timer(timer);
+    }
 }
 
 /* -- Workers ------------------------------------------------------------------------------ */
@@ -185,18 +201,17 @@ static void job_returns(void *object, uint64_t argument)
 {
     struct job *job = object;
     struct os_sim *sim = job->sim;
-    struct job **at = &sim->jobs;
-    while (*at != NULL && *at != job) {
-        at = &(*at)->next;
-    }
+    struct os_work *item = job->work;
     (void)argument;
-    if (*at == NULL) {
-        return; /* It was told when the process died. */
+    if (item != NULL) {
+        disk_job_returned(sim->disk, job->disk_job);
     }
-    *at = job->next;
-    disk_job_returned(sim->disk, job->disk_job);
-    job->work->done(job->work);
-    os_sim_touch(sim);
+    list_remove(&job->link);
+    free(job);
+    if (item != NULL) {
+        item->done(item);
+        os_sim_touch(sim);
+    }
 }
 
 static uint64_t job_time(struct os_sim *sim)
@@ -215,10 +230,7 @@ static void work(struct os *os, struct os_work *os_work_item)
     struct job *job = world_allocate(sizeof *job);
     job->work = os_work_item;
     job->sim = sim;
-    job->next = sim->jobs;
-    job->next_all = sim->all_jobs;
-    sim->jobs = job;
-    sim->all_jobs = job;
+    list_append(&sim->jobs, &job->link);
     if (sim->is_dead) {
         return; /* os_sim_drain() */
     }
@@ -231,12 +243,16 @@ static void work(struct os *os, struct os_work *os_work_item)
 void os_sim_drain(struct os_sim *sim)
 {
     assert(sim->is_dead);
-    while (sim->jobs != NULL) {
-        struct job *job = sim->jobs;
+    while (!list_is_empty(&sim->jobs)) {
+        struct job *job = LIST_ITEM(sim->jobs.next, struct job, link);
         struct os_work *item = job->work;
-        sim->jobs = job->next;
+        list_remove(&job->link);
         if (job->disk_job == 0) {
             item->run(item); /* Asked for by the dead: every call in it fails. */
+            free(job);
+        } else {
+            job->work = NULL;
+            list_append(&sim->told, &job->link);
         }
         item->done(item);
     }
@@ -434,6 +450,9 @@ struct os_sim *os_sim_new(struct world *world, struct net *net, uint32_t node,
     sim->node = node;
     sim->options = *options;
     sim->disk = disk_new(world);
+    list_init(&sim->timers);
+    list_init(&sim->jobs);
+    list_init(&sim->told);
     return sim;
 }
 
@@ -442,23 +461,22 @@ void os_sim_set_options(struct os_sim *sim, const struct os_sim_options *options
     sim->options = *options;
 }
 
-static void free_timers(struct os_sim *sim)
+static void free_jobs(struct list *jobs)
 {
-    while (sim->timers != NULL) {
-        struct os_timer *timer = sim->timers;
-        sim->timers = timer->next;
-        free(timer);
+    while (!list_is_empty(jobs)) {
+        struct job *job = LIST_ITEM(jobs->next, struct job, link);
+        list_remove(&job->link);
+        free(job);
     }
 }
 
 void os_sim_free(struct os_sim *sim)
 {
-    free_timers(sim);
-    while (sim->all_jobs != NULL) {
-        struct job *job = sim->all_jobs;
-        sim->all_jobs = job->next_all;
-        free(job);
+    while (!list_is_empty(&sim->timers)) {
+        forget_timer(LIST_ITEM(sim->timers.next, struct os_timer, link));
     }
+    free_jobs(&sim->jobs);
+    free_jobs(&sim->told);
     disk_free(sim->disk);
     free(sim);
 }
@@ -481,9 +499,11 @@ void os_sim_kill(struct os_sim *sim)
 
 void os_sim_revive(struct os_sim *sim)
 {
-    assert(sim->is_dead && sim->jobs == NULL);
-    for (struct os_timer *timer = sim->timers; timer != NULL; timer = timer->next) {
-        timer->is_running = 0;
+    assert(sim->is_dead && list_is_empty(&sim->jobs));
+    struct list *at;
+    struct list *following;
+    LIST_FOREACH (&sim->timers, at, following) {
+        LIST_ITEM(at, struct os_timer, link)->is_running = 0;
     }
     sim->life++;
     sim->is_dead = 0;

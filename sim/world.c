@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/assert.h"
 
 void world_init(struct world *world, uint64_t seed, int is_verbose)
@@ -36,33 +39,36 @@ static int is_before(const struct world_event *left, const struct world_event *r
                                        : left->sequence < right->sequence;
 }
 
-static void sift_up(struct world *world, size_t at)
+/* The heap has four children to a node: half as deep as one of two, and the four lie side by side.
+ * Events do not swap places on their way; a hole moves, and the event goes in at its end. */
+static void sift_up(struct world *world, size_t hole, const struct world_event *event)
 {
-    while (at > 0 && is_before(&world->heap[at], &world->heap[(at - 1) / 2])) {
-        const struct world_event event = world->heap[at];
-        world->heap[at] = world->heap[(at - 1) / 2];
-        world->heap[(at - 1) / 2] = event;
-        at = (at - 1) / 2;
+    while (hole > 0 && is_before(event, &world->heap[(hole - 1) / 4])) {
+        world->heap[hole] = world->heap[(hole - 1) / 4];
+        hole = (hole - 1) / 4;
     }
+    world->heap[hole] = *event;
 }
 
-static void sift_down(struct world *world, size_t at)
+static void sift_down(struct world *world, size_t hole, const struct world_event *event)
 {
     for (;;) {
-        size_t least = at;
-        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < world->count; child++) {
-            if (is_before(&world->heap[child], &world->heap[least])) {
-                least = child;
-            }
+        const size_t first = 4 * hole + 1;
+        const size_t end = first + 4 < world->count ? first + 4 : world->count;
+        if (first >= end) {
+            break;
         }
-        if (least == at) {
-            return;
+        size_t least = first;
+        for (size_t child = first + 1; child < end; child++) {
+            least = is_before(&world->heap[child], &world->heap[least]) ? child : least;
         }
-        const struct world_event event = world->heap[at];
-        world->heap[at] = world->heap[least];
-        world->heap[least] = event;
-        at = least;
+        if (!is_before(&world->heap[least], event)) {
+            break;
+        }
+        world->heap[hole] = world->heap[least];
+        hole = least;
     }
+    world->heap[hole] = *event;
 }
 
 void world_after(struct world *world, uint64_t delay_us, world_handler handler, void *object,
@@ -75,12 +81,12 @@ void world_after(struct world *world, uint64_t delay_us, world_handler handler, 
             abort();
         }
     }
-    world->heap[world->count] = (struct world_event){.at_us = world->now_us + delay_us,
-                                                     .sequence = world->sequence++,
-                                                     .handler = handler,
-                                                     .object = object,
-                                                     .argument = argument};
-    sift_up(world, world->count++);
+    const struct world_event event = {.at_us = world->now_us + delay_us,
+                                      .sequence = world->sequence++,
+                                      .handler = handler,
+                                      .object = object,
+                                      .argument = argument};
+    sift_up(world, world->count++, &event);
 }
 
 int world_step(struct world *world, uint64_t until_us)
@@ -90,8 +96,10 @@ int world_step(struct world *world, uint64_t until_us)
         return 0;
     }
     const struct world_event event = world->heap[0];
-    world->heap[0] = world->heap[--world->count];
-    sift_down(world, 0);
+    const struct world_event last = world->heap[--world->count];
+    if (world->count > 0) {
+        sift_down(world, 0, &last);
+    }
     assert(event.at_us >= world->now_us);
     world->now_us = event.at_us;
     world->events++;
@@ -109,19 +117,10 @@ int world_chance(struct world *world, uint64_t numerator, uint64_t denominator)
     return prng_chance(&world->prng, numerator, denominator);
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    struct prng prng = {.state = hash ^ value};
-    return prng_next(&prng);
-}
-
 void world_trace(struct world *world, const char *what, uint64_t first, uint64_t second)
 {
-    world->trace = mix(world->trace, world->now_us);
-    for (const char *at = what; *at != 0; at++) {
-        world->trace = mix(world->trace, (uint64_t)(unsigned char)*at);
-    }
-    world->trace = mix(mix(world->trace, first), second);
+    const uint64_t fact[4] = {world->trace, world->now_us, first, second};
+    world->trace = XXH3_64bits_withSeed(fact, sizeof fact, XXH3_64bits(what, strlen(what)));
     if (world->is_verbose) {
         printf("%9" PRIu64 ".%03" PRIu64 " ms  %-12s %" PRIu64 " %" PRIu64 "\n",
                world->now_us / 1000, world->now_us % 1000, what, first, second);
