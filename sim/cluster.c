@@ -4,32 +4,27 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "base/assert.h"
 #include "kv/machine.h"
+#include "sim/ledger.h"
 #include "synod/error.h"
-
-/* A replica's machine, and the chain of what it has applied: each link hashes the link before
- * and one command. The cluster knows the chain after each slot, so it notices the first slot
- * in which two replicas differ, also when one of them had been given a snapshot. */
-struct watched {
-    struct cluster *cluster;
-    uint32_t node;
-    struct machine *machine;
-    struct synod_machine inner;
-    synod_slot slot; /* Of the last command. */
-    uint64_t chain;  /* After it. */
-    int is_restored; /* The chain is that of the snapshot's slot, wherever that was. */
-};
 
 struct node {
     struct os_sim *os;
     struct replica *replica; /* NULL: no process. */
-    struct watched watched;
+    uint64_t starts;
+    int is_ending;     /* It has died, failed or stopped, and is not buried yet. */
+    int has_run;       /* It was running once, so its disk holds the table of members. */
+    int has_trouble;   /* Its disk has refused something in this life, or may have. */
+    int is_in_trouble; /* Its disk refuses things now. */
+    int is_damaged;
+    int is_wiped;
+    int is_refused; /* For its damage: it stays down. */
+    struct cluster *cluster;
+    uint32_t index;
+    struct machine *machine;
+    struct ledger_machine watched; /* Around the machine. */
 };
 
 struct cluster {
@@ -37,161 +32,79 @@ struct cluster {
     struct net *net;
     struct cluster_options options;
     struct node nodes[NET_NODES_MAX];
-    uint64_t *chains; /* By slot: the chain after it; 0: not known. */
-    uint64_t chain_capacity;
+    struct ledger ledger;
     struct cluster_counts counts;
-    char violation[512];
+    const struct cluster_events *events;
+    void *context;
 };
 
-static void violate(struct cluster *cluster, const char *format, uint64_t first, uint64_t second)
-{
-    if (cluster->violation[0] == 0) {
-        snprintf(cluster->violation, sizeof cluster->violation, format, first, second);
-    }
-}
-
-/* -- Watching ----------------------------------------------------------------------------- */
-
-static uint64_t *chain_at(struct cluster *cluster, synod_slot slot)
-{
-    if (slot >= cluster->chain_capacity) {
-        uint64_t capacity = cluster->chain_capacity == 0 ? 1024 : cluster->chain_capacity;
-        while (capacity <= slot) {
-            capacity *= 2;
-        }
-        uint64_t *chains = world_allocate(capacity * sizeof *chains);
-        if (cluster->chain_capacity > 0) {
-            memcpy(chains, cluster->chains, cluster->chain_capacity * sizeof *chains);
-        }
-        free(cluster->chains);
-        cluster->chains = chains;
-        cluster->chain_capacity = capacity;
-    }
-    return &cluster->chains[slot];
-}
-
-/* The last command of a slot was applied: every replica must have the same chain here. */
-static void close_slot(struct watched *watched)
-{
-    if (watched->slot == 0) {
-        return;
-    }
-    uint64_t *known = chain_at(watched->cluster, watched->slot);
-    if (*known == 0) {
-        *known = watched->chain;
-    } else if (*known != watched->chain) {
-        violate(watched->cluster,
-                "agreement: node %" PRIu64 " applied something else in slot %" PRIu64,
-                watched->node, watched->slot);
-    }
-}
-
-static void begin_slot(struct watched *watched, synod_slot slot)
-{
-    if (watched->is_restored) {
-        /* Continue from the last slot before this one in which anybody applied anything. */
-        synod_slot before = slot - 1;
-        while (before > 0 && *chain_at(watched->cluster, before) == 0) {
-            before--;
-        }
-        watched->chain = before == 0 ? 0 : *chain_at(watched->cluster, before);
-        watched->is_restored = 0;
-    } else {
-        close_slot(watched);
-    }
-    if (slot <= watched->slot) {
-        violate(watched->cluster, "order: node %" PRIu64 " applied slot %" PRIu64 " too late",
-                watched->node, slot);
-    }
-    watched->slot = slot;
-    if (slot > watched->cluster->counts.applied) {
-        watched->cluster->counts.applied = slot;
-    }
-}
-
-static const void *apply(void *context, const struct synod_command *command)
-{
-    struct watched *watched = context;
-    if (command->slot != watched->slot) {
-        begin_slot(watched, command->slot);
-    }
-    const uint64_t link[3] = {watched->chain, command->kind,
-                              XXH3_64bits(command->data, command->size)};
-    watched->chain = XXH3_64bits(link, sizeof link) | 1;
-    return watched->inner.apply(watched->inner.context, command);
-}
-
-static uint64_t state_size(void *context)
-{
-    struct watched *watched = context;
-    return watched->inner.state_size(watched->inner.context);
-}
-
-static void *snapshot_open(void *context)
-{
-    struct watched *watched = context;
-    close_slot(watched);
-    return watched->inner.snapshot_open(watched->inner.context);
-}
-
-static void snapshot_close(void *context, void *cursor)
-{
-    struct watched *watched = context;
-    watched->inner.snapshot_close(watched->inner.context, cursor);
-}
-
-static int restore_begin(void *context)
-{
-    struct watched *watched = context;
-    watched->is_restored = 1;
-    watched->cluster->counts.restores++;
-    return watched->inner.restore_begin(watched->inner.context);
-}
-
-static int restore_piece(void *context, const void *data, size_t size)
-{
-    struct watched *watched = context;
-    return watched->inner.restore_piece(watched->inner.context, data, size);
-}
-
-static int restore_end(void *context)
-{
-    struct watched *watched = context;
-    return watched->inner.restore_end(watched->inner.context);
-}
+static void bury(void *object, uint64_t life);
 
 /* -- Processes ---------------------------------------------------------------------------- */
 
 static void on_running(void *context)
 {
-    struct watched *watched = context;
-    world_trace(watched->cluster->world, "running", watched->node, 0);
+    struct node *node = context;
+    world_trace(node->cluster->world, "running", node->index, 0);
+    node->has_run = 1;
+    if (node->is_wiped) {
+        ledger_violate(&node->cluster->ledger,
+                       "founding: node %u votes again with an empty disk (start %" PRIu64 ")",
+                       node->index, node->starts);
+    }
 }
 
 static void on_leader(void *context)
 {
-    struct watched *watched = context;
-    struct cluster *cluster = watched->cluster;
+    struct node *node = context;
+    struct cluster *cluster = node->cluster;
     struct replica_status status;
-    replica_status(cluster->nodes[watched->node].replica, &status);
+    replica_status(node->replica, &status);
     cluster->counts.leaders++;
-    world_trace(cluster->world, "leader", watched->node,
-                status.has_leader ? status.leader + 1u : 0u);
+    world_trace(cluster->world, "leader", node->index, status.has_leader ? status.leader + 1u : 0u);
+}
+
+/* The process is finished, but we are in the middle of it: bury it when the stack is gone. */
+static void end_soon(struct cluster *cluster, uint32_t index)
+{
+    struct node *node = &cluster->nodes[index];
+    node->is_ending = 1;
+    cluster->events->on_death(cluster->context, index);
+    world_after(cluster->world, 0, bury, cluster, node->starts * NET_NODES_MAX + index);
 }
 
 static void on_failed(void *context, const struct report *report)
 {
-    struct watched *watched = context;
-    struct cluster *cluster = watched->cluster;
-    if (cluster->violation[0] == 0) {
-        snprintf(cluster->violation, sizeof cluster->violation, "failure: node %u: %.400s",
-                 watched->node, report->text);
+    struct node *node = context;
+    struct cluster *cluster = node->cluster;
+    if (node->is_ending) {
+        return;
     }
+    world_trace(cluster->world, "failed", node->index, 0);
+    if (!node->has_trouble && !node->is_damaged) {
+        ledger_violate(&cluster->ledger, "failure: node %u: %.400s", node->index, report->text);
+    }
+    end_soon(cluster, node->index);
 }
 
 static void on_stopped(void *context)
 {
-    (void)context;
+    struct node *node = context;
+    if (!node->is_ending) {
+        world_trace(node->cluster->world, "stopped", node->index, 0);
+        os_sim_set_power(node->os, 0);
+        end_soon(node->cluster, node->index);
+    }
+}
+
+static void on_barrier(void *context)
+{
+    struct node *node = context;
+    if (!node->is_ending) {
+        node->cluster->counts.kills++;
+        world_trace(node->cluster->world, "barrier", node->index, 0);
+        end_soon(node->cluster, node->index);
+    }
 }
 
 static const struct replica_events EVENTS = {
@@ -203,26 +116,81 @@ static const struct replica_events EVENTS = {
 
 int cluster_is_up(const struct cluster *cluster, uint32_t node)
 {
-    return cluster->nodes[node].replica != NULL;
+    return cluster->nodes[node].replica != NULL && !cluster->nodes[node].is_ending;
+}
+
+int cluster_can_start(const struct cluster *cluster, uint32_t node)
+{
+    return cluster->nodes[node].replica == NULL && !cluster->nodes[node].is_refused &&
+           !cluster->nodes[node].is_ending;
+}
+
+int cluster_is_able(const struct cluster *cluster, uint32_t node)
+{
+    return !cluster->nodes[node].is_refused && !cluster->nodes[node].is_wiped;
 }
 
 static void make_machine(struct cluster *cluster, uint32_t index, struct synod_machine *machine)
 {
-    struct watched *watched = &cluster->nodes[index].watched;
-    *watched = (struct watched){.cluster = cluster, .node = index, .machine = machine_new()};
-    assert(watched->machine != NULL);
-    machine_callbacks(watched->machine, &watched->inner);
-    *machine = (struct synod_machine){
-        .context = watched,
-        .apply = apply,
-        .state_size = state_size,
-        .snapshot_open = snapshot_open,
-        .snapshot_read = watched->inner.snapshot_read,
-        .snapshot_close = snapshot_close,
-        .restore_begin = restore_begin,
-        .restore_piece = restore_piece,
-        .restore_end = restore_end,
-    };
+    struct node *node = &cluster->nodes[index];
+    node->machine = machine_new();
+    assert(node->machine != NULL);
+    node->watched = (struct ledger_machine){.ledger = &cluster->ledger, .node = index};
+    machine_callbacks(node->machine, &node->watched.inner);
+    ledger_watch(&node->watched, machine);
+}
+
+/* What is left of a process goes. */
+static void clear(struct node *node)
+{
+    os_sim_kill(node->os);
+    if (node->replica != NULL) {
+        replica_free(node->replica);
+        os_sim_drain(node->os);
+    }
+    machine_free(node->machine);
+    node->replica = NULL;
+    node->is_ending = 0;
+    node->has_trouble = node->is_in_trouble;
+    os_sim_revive(node->os);
+}
+
+static void end(struct cluster *cluster, uint32_t index)
+{
+    struct node *node = &cluster->nodes[index];
+    assert(node->replica != NULL);
+    node->is_ending = 1;
+    replica_kill(node->replica);
+    clear(node);
+}
+
+static void bury(void *object, uint64_t life)
+{
+    struct cluster *cluster = object;
+    const uint32_t index = (uint32_t)(life % NET_NODES_MAX);
+    struct node *node = &cluster->nodes[index];
+    if (node->replica != NULL && node->is_ending && node->starts == life / NET_NODES_MAX) {
+        end(cluster, index);
+        cluster->events->on_down(cluster->context, index);
+    }
+}
+
+/* The process did not come up. That is right where its disk is damaged or makes trouble, and
+ * where it has died on the way. */
+static void on_refusal(struct cluster *cluster, uint32_t index, const struct report *report)
+{
+    struct node *node = &cluster->nodes[index];
+    const int has_died = os_sim_is_dead(node->os);
+    world_trace(cluster->world, "refused", index, (uint64_t)has_died);
+    if (!has_died && !node->has_trouble && node->is_damaged) {
+        node->is_refused = 1;
+        cluster->counts.refusals++;
+    } else if (!has_died && !node->has_trouble) {
+        ledger_violate(&cluster->ledger, "recovery: node %u cannot start: %.400s", index,
+                       report->text);
+    }
+    clear(node);
+    cluster->events->on_down(cluster->context, index);
 }
 
 void cluster_start(struct cluster *cluster, uint32_t index)
@@ -254,35 +222,100 @@ void cluster_start(struct cluster *cluster, uint32_t index)
     options.election_ms = cluster->options.election_ms;
     make_machine(cluster, index, &machine);
     cluster->counts.starts++;
+    node->starts++;
     world_trace(cluster->world, "start", index, 0);
     options.machine = &machine;
     options.events = &EVENTS;
-    options.context = &node->watched;
+    options.context = node;
     const int error = replica_open(os_sim_os(node->os), &options, &report, &node->replica);
     if (error != 0) {
-        if (cluster->violation[0] == 0) {
-            snprintf(cluster->violation, sizeof cluster->violation,
-                     "recovery: node %u cannot start: %.400s", index, report.text);
-        }
-        machine_free(node->watched.machine);
         node->replica = NULL;
+        on_refusal(cluster, index, &report);
+    } else {
+        os_sim_touch(node->os);
     }
-    os_sim_touch(node->os);
 }
 
-void cluster_kill(struct cluster *cluster, uint32_t index)
+void cluster_kill(struct cluster *cluster, uint32_t index, int has_power_cut)
+{
+    cluster->counts.kills++;
+    world_trace(cluster->world, "kill", index, (uint64_t)has_power_cut);
+    os_sim_set_power(cluster->nodes[index].os, has_power_cut);
+    end(cluster, index);
+}
+
+void cluster_kill_at(struct cluster *cluster, uint32_t index, uint64_t calls, int has_power_cut)
 {
     struct node *node = &cluster->nodes[index];
-    assert(node->replica != NULL);
-    cluster->counts.kills++;
-    world_trace(cluster->world, "kill", index, 0);
-    replica_kill(node->replica);
-    os_sim_kill(node->os);
-    replica_free(node->replica);
-    os_sim_drain(node->os);
-    machine_free(node->watched.machine);
-    node->replica = NULL;
-    os_sim_revive(node->os);
+    assert(cluster_is_up(cluster, index));
+    os_sim_set_power(node->os, has_power_cut);
+    os_sim_die_at(node->os, calls, on_barrier, node);
+}
+
+void cluster_stop(struct cluster *cluster, uint32_t index)
+{
+    assert(cluster_is_up(cluster, index));
+    world_trace(cluster->world, "stop", index, 0);
+    replica_stop(cluster->nodes[index].replica);
+    os_sim_touch(cluster->nodes[index].os);
+}
+
+void cluster_pause(struct cluster *cluster, uint32_t node, uint64_t duration_us)
+{
+    world_trace(cluster->world, "pause", node, duration_us);
+    os_sim_pause(cluster->nodes[node].os, duration_us);
+}
+
+int cluster_is_paused(const struct cluster *cluster, uint32_t node)
+{
+    return os_sim_is_paused(cluster->nodes[node].os);
+}
+
+void cluster_set_clock(struct cluster *cluster, uint32_t node, uint32_t rate_ppm, uint64_t jump_us)
+{
+    world_trace(cluster->world, "clock", node, rate_ppm + jump_us);
+    os_sim_set_clock(cluster->nodes[node].os, rate_ppm, jump_us);
+}
+
+void cluster_set_trouble(struct cluster *cluster, uint32_t index,
+                         const struct os_sim_trouble *trouble)
+{
+    struct node *node = &cluster->nodes[index];
+    const int is_trouble = trouble->is_full || trouble->read_ppm != 0 || trouble->write_ppm != 0;
+    world_trace(cluster->world, "trouble", index, trouble->read_ppm + trouble->write_ppm);
+    node->has_trouble = node->has_trouble || is_trouble;
+    node->is_damaged = node->is_damaged || trouble->write_ppm != 0;
+    node->is_in_trouble = is_trouble;
+    os_sim_set_trouble(node->os, trouble);
+}
+
+static int is_founded(const struct cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
+        if (!cluster->nodes[i].has_run) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int cluster_damage(struct cluster *cluster, uint32_t index, enum disk_damage damage)
+{
+    struct node *node = &cluster->nodes[index];
+    if (!is_founded(cluster) || node->is_ending || node->is_wiped) {
+        return 0;
+    }
+    if (damage == DISK_WIPED && node->replica != NULL) {
+        cluster_kill(cluster, index, 1);
+    }
+    if (!disk_damage(os_sim_disk(node->os), damage)) {
+        return 0;
+    }
+    world_trace(cluster->world, "damage", index, damage);
+    node->is_damaged = 1;
+    node->is_wiped = node->is_wiped || damage == DISK_WIPED;
+    node->is_refused = node->is_refused && damage != DISK_WIPED;
+    return 1;
 }
 
 struct replica *cluster_replica(struct cluster *cluster, uint32_t node)
@@ -292,7 +325,7 @@ struct replica *cluster_replica(struct cluster *cluster, uint32_t node)
 
 struct kv *cluster_kv(struct cluster *cluster, uint32_t node)
 {
-    return machine_kv(cluster->nodes[node].watched.machine);
+    return machine_kv(cluster->nodes[node].machine);
 }
 
 void cluster_touch(struct cluster *cluster, uint32_t node)
@@ -308,14 +341,30 @@ static void after_activity(void *context, uint32_t node)
     os_sim_touch(cluster->nodes[node].os);
 }
 
+static void tell_nobody(void *context, uint32_t node)
+{
+    (void)context;
+    (void)node;
+}
+
+void cluster_set_events(struct cluster *cluster, const struct cluster_events *events, void *context)
+{
+    cluster->events = events;
+    cluster->context = context;
+}
+
 struct cluster *cluster_new(struct world *world, const struct cluster_options *options)
 {
     struct cluster *cluster = world_allocate(sizeof *cluster);
+    static const struct cluster_events NOBODY = {.on_death = tell_nobody, .on_down = tell_nobody};
     cluster->world = world;
+    cluster->events = &NOBODY;
     cluster->options = *options;
     cluster->net = net_new(world, &options->net);
     net_on_activity(cluster->net, after_activity, cluster);
     for (uint32_t i = 0; i < options->nodes; i++) {
+        cluster->nodes[i].cluster = cluster;
+        cluster->nodes[i].index = i;
         cluster->nodes[i].os = os_sim_new(world, cluster->net, i, &options->os);
     }
     return cluster;
@@ -324,26 +373,32 @@ struct cluster *cluster_new(struct world *world, const struct cluster_options *o
 void cluster_free(struct cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->options.nodes; i++) {
-        if (cluster_is_up(cluster, i)) {
-            cluster_kill(cluster, i);
+        if (cluster->nodes[i].replica != NULL) {
+            end(cluster, i);
         }
     }
     net_free(cluster->net);
     for (uint32_t i = 0; i < cluster->options.nodes; i++) {
         os_sim_free(cluster->nodes[i].os);
     }
-    free(cluster->chains);
+    ledger_deinit(&cluster->ledger);
     free(cluster);
 }
 
 void cluster_calm(struct cluster *cluster)
 {
-    const struct net_options net = {.delay_us_min = 50, .delay_us_max = 500};
-    const struct os_sim_options os = {.turn_us_max = 50, .flush_us_min = 50, .flush_us_max = 300};
     net_heal(cluster->net);
-    net_set_options(cluster->net, &net);
-    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
-        os_sim_set_options(cluster->nodes[i].os, &os);
+    net_set_options(cluster->net, net_calm());
+}
+
+void cluster_calm_node(struct cluster *cluster, uint32_t node)
+{
+    const struct os_sim_options os = {.turn_us_max = 50, .flush_us_min = 50, .flush_us_max = 300};
+    os_sim_set_options(cluster->nodes[node].os, &os);
+    os_sim_set_clock(cluster->nodes[node].os, 1000000, 0);
+    cluster_set_trouble(cluster, node, &(struct os_sim_trouble){0});
+    if (cluster_is_paused(cluster, node)) {
+        cluster_pause(cluster, node, 0);
     }
 }
 
@@ -359,27 +414,29 @@ uint32_t cluster_nodes(const struct cluster *cluster)
 
 int cluster_is_equal(const struct cluster *cluster)
 {
-    struct replica_status first = {0};
+    synod_slot applied = 0;
     uint64_t hash = 0;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < cluster->options.nodes; i++) {
         struct replica_status status;
+        if (!cluster_is_able(cluster, i)) {
+            continue;
+        }
         if (!cluster_is_up(cluster, i)) {
             return 0;
         }
         replica_status(cluster->nodes[i].replica, &status);
-        if (!status.is_running || (i > 0 && status.applied != first.applied)) {
+        if (!status.is_running || (count > 0 && status.applied != applied)) {
             return 0;
         }
-        first = status;
-    }
-    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
-        const uint64_t own = kv_hash(machine_kv(cluster->nodes[i].watched.machine));
-        if (i > 0 && own != hash) {
+        applied = status.applied;
+        const uint64_t own = kv_hash(machine_kv(cluster->nodes[i].machine));
+        if (count++ > 0 && own != hash) {
             return 0;
         }
         hash = own;
     }
-    return 1;
+    return count > 0;
 }
 
 void cluster_describe(const struct cluster *cluster, char *text, size_t size)
@@ -393,9 +450,11 @@ void cluster_describe(const struct cluster *cluster, char *text, size_t size)
         const int length =
             snprintf(text + at, size - at, "%snode %u %s, applied %" PRIu64 ", leader %c",
                      i == 0 ? "" : "; ", i,
-                     !cluster_is_up(cluster, i) ? "down"
-                     : status.is_running        ? "running"
-                                                : "founding",
+                     cluster->nodes[i].is_refused ? "refused"
+                     : cluster->nodes[i].is_wiped ? "wiped"
+                     : !cluster_is_up(cluster, i) ? "down"
+                     : status.is_running          ? "running"
+                                                  : "founding",
                      status.applied, status.has_leader ? (char)('a' + status.leader) : '-');
         at += length > 0 ? (size_t)length : 0;
     }
@@ -403,10 +462,13 @@ void cluster_describe(const struct cluster *cluster, char *text, size_t size)
 
 const char *cluster_violation(const struct cluster *cluster)
 {
-    return cluster->violation[0] == 0 ? NULL : cluster->violation;
+    return cluster->ledger.violation[0] == 0 ? NULL : cluster->ledger.violation;
 }
 
 struct cluster_counts cluster_counts(const struct cluster *cluster)
 {
-    return cluster->counts;
+    struct cluster_counts counts = cluster->counts;
+    counts.applied = cluster->ledger.applied;
+    counts.restores = cluster->ledger.restores;
+    return counts;
 }

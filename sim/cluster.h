@@ -26,26 +26,63 @@ struct cluster_options {
 
 struct cluster;
 
+/* Told of processes that end by themselves. */
+struct cluster_events {
+    void (*on_death)(void *context, uint32_t node); /* From now on it answers nobody. */
+    void (*on_down)(void *context, uint32_t node);  /* It is gone: another may be started. */
+};
+
 struct cluster *cluster_new(struct world *world, const struct cluster_options *options);
 void cluster_free(struct cluster *cluster);
 
-/* From now on network and disks are quick and faultless. */
+/* From now on the network is quick and faultless; and the node's process is awake, its clock goes
+ * right and its disk is quick and does what it is told. */
 void cluster_calm(struct cluster *cluster);
+void cluster_calm_node(struct cluster *cluster, uint32_t node);
 
 struct net *cluster_net(struct cluster *cluster);
 uint32_t cluster_nodes(const struct cluster *cluster);
 
-/* A process on a node: is one there, start one, kill it. */
+/* `events` is borrowed for good. Without it nobody is told. */
+void cluster_set_events(struct cluster *cluster, const struct cluster_events *events,
+                        void *context);
+
+/* A process on a node: is one there, may one be started (a node that refused its damaged disk
+ * stays down), start one, kill it. A start may fail where the node's disk makes trouble: then
+ * on_down is told. With `has_power_cut` what was not synced is lost. */
 int cluster_is_up(const struct cluster *cluster, uint32_t node);
+int cluster_can_start(const struct cluster *cluster, uint32_t node);
 void cluster_start(struct cluster *cluster, uint32_t node);
-void cluster_kill(struct cluster *cluster, uint32_t node);
+void cluster_kill(struct cluster *cluster, uint32_t node, int has_power_cut);
+
+/* It will die at its `calls`-th call to the os from now on; or it stops in good order. Both are
+ * told by the events. */
+void cluster_kill_at(struct cluster *cluster, uint32_t node, uint64_t calls, int has_power_cut);
+void cluster_stop(struct cluster *cluster, uint32_t node);
+
+/* A process that stands still, or whose clock goes wrong. */
+void cluster_pause(struct cluster *cluster, uint32_t node, uint64_t duration_us);
+int cluster_is_paused(const struct cluster *cluster, uint32_t node);
+void cluster_set_clock(struct cluster *cluster, uint32_t node, uint32_t rate_ppm, uint64_t jump_us);
+
+/* A disk that refuses. Where writes fail, the node counts as damaged: after a failed sync nobody
+ * knows what is on the disk, and to refuse it later is right. */
+void cluster_set_trouble(struct cluster *cluster, uint32_t node,
+                         const struct os_sim_trouble *trouble);
+
+/* Damage what a node has on its disk; a wipe ends the process. Returns 0 if nothing was done: the
+ * cluster is not founded yet, or there was nothing to damage. */
+int cluster_damage(struct cluster *cluster, uint32_t node, enum disk_damage damage);
+
+/* True if the node's disk was neither wiped nor refused: it owes what all owe, once it is up. */
+int cluster_is_able(const struct cluster *cluster, uint32_t node);
 
 /* Of a node that is up; borrowed until it dies. Tell the node after using them. */
 struct replica *cluster_replica(struct cluster *cluster, uint32_t node);
 struct kv *cluster_kv(struct cluster *cluster, uint32_t node);
 void cluster_touch(struct cluster *cluster, uint32_t node);
 
-/* True if all nodes are up, have applied the same and hold the same state. */
+/* True if all nodes that can be are up, have applied the same and hold the same state. */
 int cluster_is_equal(const struct cluster *cluster);
 
 /* What went wrong, or NULL: two replicas applied different things, or one failed. */
@@ -60,6 +97,7 @@ struct cluster_counts {
     uint64_t leaders;  /* Changes of leader, over all nodes. */
     uint64_t applied;  /* The highest slot. */
     uint64_t restores; /* Snapshots loaded. */
+    uint64_t refusals; /* Disks refused for their damage. */
 };
 struct cluster_counts cluster_counts(const struct cluster *cluster);
 

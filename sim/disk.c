@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "sim/disk_internal.h"
 
 enum call_kind {
     CALL_WRITE = 1,
@@ -18,22 +19,6 @@ enum call_kind {
     CALL_LINK,
     CALL_UNLINK,
     CALL_RENAME
-};
-
-struct image {
-    uint8_t *data;
-    uint64_t size;
-    uint64_t capacity;
-};
-
-struct disk_file {
-    struct disk *disk;
-    struct disk_file *next; /* All files that ever were. */
-    struct image seen;
-    struct image kept;
-    uint64_t changed_from; /* Outside of this range both images are alike, ... */
-    uint64_t changed_to;
-    int is_resized; /* ... if this is 0. */
 };
 
 /* Something done and not yet known to be on the disk. */
@@ -48,92 +33,6 @@ struct call {
     char *to;
     uint8_t data[];
 };
-
-struct name {
-    struct name *next;
-    char *path;
-    struct disk_file *file; /* NULL: a directory. */
-};
-
-struct disk {
-    struct world *world;
-    struct disk_file *files;
-    struct name *seen;
-    struct name *kept;
-    struct call *calls; /* Oldest first. */
-    struct call **last;
-    uint64_t job; /* The one that calls belong to now; 0: none. */
-    uint64_t job_last;
-};
-
-static char *copy_text(const char *text)
-{
-    char *copy = world_allocate(strlen(text) + 1);
-    memcpy(copy, text, strlen(text));
-    return copy;
-}
-
-/* -- Images ------------------------------------------------------------------------------- */
-
-static void image_resize(struct image *image, uint64_t size)
-{
-    if (size > image->capacity) {
-        uint64_t capacity = image->capacity == 0 ? 4096 : image->capacity;
-        while (capacity < size) {
-            capacity *= 2;
-        }
-        uint8_t *data = world_allocate(capacity);
-        if (image->size > 0) {
-            memcpy(data, image->data, image->size);
-        }
-        free(image->data);
-        image->data = data;
-        image->capacity = capacity;
-    }
-    if (size < image->size) {
-        memset(image->data + size, 0, image->size - size);
-    }
-    image->size = size;
-}
-
-static void image_write(struct image *image, uint64_t offset, const uint8_t *from, size_t size)
-{
-    if (offset + size > image->size) {
-        image_resize(image, offset + size);
-    }
-    memcpy(image->data + offset, from, size);
-}
-
-/* -- Names -------------------------------------------------------------------------------- */
-
-static struct name **find(struct name **names, const char *path)
-{
-    while (*names != NULL && strcmp((*names)->path, path) != 0) {
-        names = &(*names)->next;
-    }
-    return names;
-}
-
-static void link_name(struct name **names, const char *path, struct disk_file *file)
-{
-    struct name **at = find(names, path);
-    if (*at == NULL) {
-        *at = world_allocate(sizeof **at);
-        (*at)->path = copy_text(path);
-    }
-    (*at)->file = file;
-}
-
-static void unlink_name(struct name **names, const char *path)
-{
-    struct name **at = find(names, path);
-    struct name *name = *at;
-    if (name != NULL) {
-        *at = name->next;
-        free(name->path);
-        free(name);
-    }
-}
 
 /* -- Calls -------------------------------------------------------------------------------- */
 
@@ -150,6 +49,20 @@ static struct call *note(struct disk *disk, enum call_kind kind, struct disk_fil
     return call;
 }
 
+int disk_is_unsettled(const struct disk *disk, const struct disk_file *file, uint64_t offset,
+                      uint64_t size)
+{
+    for (const struct call *call = disk->calls; call != NULL; call = call->next) {
+        const int is_there = call->kind == CALL_TRUNCATE ||
+                             (call->kind == CALL_WRITE && call->offset < offset + size &&
+                              offset < call->offset + call->size);
+        if (call->file == file && is_there) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void call_free(struct call *call)
 {
     free(call->from);
@@ -157,25 +70,38 @@ static void call_free(struct call *call)
     free(call);
 }
 
+/* Now and then, remember what a write goes over: a disk may lose a write and say nothing. */
+static void remember_stale(struct disk *disk, const struct call *call)
+{
+    struct disk_file *file = call->file;
+    const uint64_t at = call->offset / DISK_SECTOR_SIZE * DISK_SECTOR_SIZE;
+    if (at + DISK_SECTOR_SIZE <= file->kept.size && world_chance(disk->world, 1, 8)) {
+        file->has_stale = 1;
+        file->stale_at = at;
+        memcpy(file->stale, file->kept.data + at, DISK_SECTOR_SIZE);
+    }
+}
+
 /* Make the call's effect last. */
 static void keep(struct disk *disk, const struct call *call)
 {
     switch (call->kind) {
     case CALL_WRITE:
+        remember_stale(disk, call);
         image_write(&call->file->kept, call->offset, call->data, call->size);
         break;
     case CALL_TRUNCATE:
         image_resize(&call->file->kept, call->offset);
         break;
     case CALL_LINK:
-        link_name(&disk->kept, call->to, call->file);
+        name_put(&disk->kept, call->to, call->file);
         break;
     case CALL_UNLINK:
-        unlink_name(&disk->kept, call->from);
+        name_remove(&disk->kept, call->from);
         break;
     case CALL_RENAME:
-        unlink_name(&disk->kept, call->from);
-        link_name(&disk->kept, call->to, call->file);
+        name_remove(&disk->kept, call->from);
+        name_put(&disk->kept, call->to, call->file);
         break;
     case CALL_SYNC:
         break;
@@ -191,6 +117,9 @@ static int is_of_names(enum call_kind kind)
 static void settle(struct disk *disk, const struct call *sync)
 {
     struct call **at = &disk->calls;
+    struct disk_file *file = sync->file;
+    uint64_t from = UINT64_MAX;
+    uint64_t to = 0;
     while (*at != sync) {
         struct call *call = *at;
         const int is_covered =
@@ -201,9 +130,17 @@ static void settle(struct disk *disk, const struct call *sync)
             at = &call->next;
             continue;
         }
+        if (call->kind == CALL_WRITE) {
+            from = call->offset < from ? call->offset : from;
+            to = call->offset + call->size > to ? call->offset + call->size : to;
+        }
         keep(disk, call);
         *at = call->next;
         call_free(call);
+    }
+    if (file != NULL && from < to) {
+        file->synced_from = from;
+        file->synced_to = to;
     }
 }
 
@@ -271,6 +208,25 @@ static void keep_some_sectors(struct disk *disk, const struct call *call)
     }
 }
 
+/* What the sync was for is on the disk in part, and the system thinks that all of it is: that is
+ * what Linux does (Rebello et al., "Can Applications Recover from fsync Failures?", 2020). */
+void disk_fail_sync(struct disk_file *file)
+{
+    struct disk *disk = file->disk;
+    struct call **at = &disk->calls;
+    while (*at != NULL) {
+        struct call *call = *at;
+        if (call->file == file && call->kind == CALL_WRITE) {
+            keep_some_sectors(disk, call);
+            *at = call->next;
+            call_free(call);
+        } else {
+            at = &call->next;
+        }
+    }
+    disk->last = at;
+}
+
 /* Of each job that has not returned, a random number of calls were made. */
 static void cut_jobs(struct disk *disk)
 {
@@ -310,6 +266,55 @@ static void settle_returned_syncs(struct disk *disk)
         }
         settle_job(disk, call->job);
     }
+}
+
+static void reach(const struct name *names)
+{
+    for (const struct name *name = names; name != NULL; name = name->next) {
+        if (name->file != NULL) {
+            name->file->is_reached = 1;
+        }
+    }
+}
+
+static void file_free(struct disk_file *file)
+{
+    free(file->seen.data);
+    free(file->kept.data);
+    free(file);
+}
+
+/* Files without a name go with the process that had them open. */
+static void free_unreached(struct disk *disk)
+{
+    reach(disk->seen);
+    reach(disk->kept);
+    for (const struct call *call = disk->calls; call != NULL; call = call->next) {
+        if (call->file != NULL) {
+            call->file->is_reached = 1;
+        }
+    }
+    struct disk_file **at = &disk->files;
+    while (*at != NULL) {
+        struct disk_file *file = *at;
+        if (file->is_reached) {
+            file->is_reached = 0;
+            at = &file->next;
+        } else {
+            *at = file->next;
+            file_free(file);
+        }
+    }
+}
+
+void disk_process_died(struct disk *disk)
+{
+    settle_returned_syncs(disk);
+    for (struct call *call = disk->calls; call != NULL; call = call->next) {
+        call->job = 0;
+    }
+    disk->job = 0;
+    free_unreached(disk);
 }
 
 static void see_what_is_kept(struct disk_file *file)
@@ -353,13 +358,26 @@ void disk_power_cycle(struct disk *disk)
     disk->job = 0;
 
     while (disk->seen != NULL) {
-        unlink_name(&disk->seen, disk->seen->path);
+        name_remove(&disk->seen, disk->seen->path);
     }
     for (const struct name *name = disk->kept; name != NULL; name = name->next) {
-        link_name(&disk->seen, name->path, name->file);
+        name_put(&disk->seen, name->path, name->file);
     }
+    free_unreached(disk);
     for (struct disk_file *file = disk->files; file != NULL; file = file->next) {
         see_what_is_kept(file);
+    }
+}
+
+/* For a node without a process: nobody has a file open. */
+void disk_wipe(struct disk *disk)
+{
+    disk_power_cycle(disk);
+    while (disk->seen != NULL) {
+        name_remove(&disk->seen, disk->seen->path);
+    }
+    while (disk->kept != NULL) {
+        name_remove(&disk->kept, disk->kept->path);
     }
 }
 
@@ -381,17 +399,15 @@ void disk_free(struct disk *disk)
         call_free(call);
     }
     while (disk->seen != NULL) {
-        unlink_name(&disk->seen, disk->seen->path);
+        name_remove(&disk->seen, disk->seen->path);
     }
     while (disk->kept != NULL) {
-        unlink_name(&disk->kept, disk->kept->path);
+        name_remove(&disk->kept, disk->kept->path);
     }
     while (disk->files != NULL) {
         struct disk_file *file = disk->files;
         disk->files = file->next;
-        free(file->seen.data);
-        free(file->kept.data);
-        free(file);
+        file_free(file);
     }
     free(disk);
 }
@@ -417,7 +433,7 @@ void disk_job_returned(struct disk *disk, uint64_t job)
 int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive,
               struct disk_file **file)
 {
-    struct name *name = *find(&disk->seen, path);
+    struct name *name = *name_find(&disk->seen, path);
     if (name != NULL && name->file == NULL) {
         return -EISDIR;
     }
@@ -433,50 +449,56 @@ int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive
     (*file)->changed_from = UINT64_MAX;
     (*file)->next = disk->files;
     disk->files = *file;
-    link_name(&disk->seen, path, *file);
-    note(disk, CALL_LINK, *file, 0)->to = copy_text(path);
+    name_put(&disk->seen, path, *file);
+    note(disk, CALL_LINK, *file, 0)->to = name_copy(path);
     return 0;
 }
 
 int disk_directory(struct disk *disk, const char *path)
 {
-    if (*find(&disk->seen, path) != NULL) {
+    if (*name_find(&disk->seen, path) != NULL) {
         return -EEXIST;
     }
-    link_name(&disk->seen, path, NULL);
-    note(disk, CALL_LINK, NULL, 0)->to = copy_text(path);
+    name_put(&disk->seen, path, NULL);
+    note(disk, CALL_LINK, NULL, 0)->to = name_copy(path);
     return 0;
 }
 
 int disk_has_directory(const struct disk *disk, const char *path)
 {
     struct name *names = disk->seen;
-    const struct name *name = *find(&names, path);
+    const struct name *name = *name_find(&names, path);
     return name == NULL ? -ENOENT : name->file == NULL ? 0 : -ENOTDIR;
+}
+
+int disk_has_name(const struct disk *disk, const char *path)
+{
+    struct name *names = disk->seen;
+    return *name_find(&names, path) != NULL;
 }
 
 int disk_rename(struct disk *disk, const char *from, const char *to)
 {
-    const struct name *name = *find(&disk->seen, from);
+    const struct name *name = *name_find(&disk->seen, from);
     if (name == NULL) {
         return -ENOENT;
     }
     struct disk_file *file = name->file;
-    unlink_name(&disk->seen, from);
-    link_name(&disk->seen, to, file);
+    name_remove(&disk->seen, from);
+    name_put(&disk->seen, to, file);
     struct call *call = note(disk, CALL_RENAME, file, 0);
-    call->from = copy_text(from);
-    call->to = copy_text(to);
+    call->from = name_copy(from);
+    call->to = name_copy(to);
     return 0;
 }
 
 int disk_remove(struct disk *disk, const char *path)
 {
-    if (*find(&disk->seen, path) == NULL) {
+    if (*name_find(&disk->seen, path) == NULL) {
         return -ENOENT;
     }
-    unlink_name(&disk->seen, path);
-    note(disk, CALL_UNLINK, NULL, 0)->from = copy_text(path);
+    name_remove(&disk->seen, path);
+    note(disk, CALL_UNLINK, NULL, 0)->from = name_copy(path);
     return 0;
 }
 

@@ -34,11 +34,16 @@ void disk_job_returned(struct disk *disk, uint64_t job);
 /* The power fails, and comes back. Every open file is closed. */
 void disk_power_cycle(struct disk *disk);
 
+/* The process that used it is gone, and the machine is not: nothing is lost, and the calls of its
+ * jobs were all made. */
+void disk_process_died(struct disk *disk);
+
 /* Paths are names as they are; a directory is a name too. Errors are negative errno values. */
 int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive,
               struct disk_file **file);
 int disk_directory(struct disk *disk, const char *path);
 int disk_has_directory(const struct disk *disk, const char *path);
+int disk_has_name(const struct disk *disk, const char *path);
 int disk_rename(struct disk *disk, const char *from, const char *to);
 int disk_remove(struct disk *disk, const char *path);
 int disk_sync_names(struct disk *disk);
@@ -50,5 +55,22 @@ size_t disk_read(const struct disk_file *file, uint64_t offset, void *to, size_t
 void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_t size);
 void disk_truncate(struct disk_file *file, uint64_t size);
 void disk_sync(struct disk_file *file);
+
+/* A sync that fails: what was written since the last one is on the disk in part; readers go on
+ * seeing it, and no later sync brings the rest. */
+void disk_fail_sync(struct disk_file *file);
+
+/* What a disk does to data that was durable. */
+enum disk_damage {
+    DISK_ROT = 1,   /* A bit is turned round. */
+    DISK_STALE,     /* A sector is as it was before it was last written. */
+    DISK_MISPLACED, /* A sector is where another belongs, of the same file or of another. */
+    DISK_WIPED,     /* There is nothing on it any more. */
+};
+
+/* Damage something. The last thing that a sync made durable in each file is left alone, with all
+ * that was not synced: a log cannot tell damage there from a write that the power cut short
+ * (src/wal/segment.c says what a seal cannot save). Returns 0 if nothing fit was found. */
+int disk_damage(struct disk *disk, enum disk_damage damage);
 
 #endif /* SIM_DISK_H */

@@ -106,7 +106,7 @@ static void parse(int argc, char **argv, struct settings *settings)
             settings->has_log = 1;
             break;
         case 'o':
-            settings->run.operations = (uint32_t)number("operations", optarg);
+            settings->run.limits.operations = (uint32_t)number("operations", optarg);
             break;
         case 'm':
             select_mutant(number("mutant", optarg));
@@ -151,10 +151,11 @@ static void show_progress(uint64_t done, uint64_t total, uint64_t failures)
 static void describe(uint64_t seed, const struct run_result *result)
 {
     printf("seed %" PRIu64 ": trace %016" PRIx64 ", %.1f s simulated, %" PRIu64 " events, %" PRIu64
-           " operations, %" PRIu64 " faults, %" PRIu64 " kills, %" PRIu64
+           " operations, %" PRIu64 " misfortunes, %" PRIu64 " kills, %" PRIu64
            " changes of leader, %" PRIu64 " snapshots loaded\n",
            seed, result->trace, (double)result->simulated_us / 1e6, result->events,
-           result->operations, result->faults, result->kills, result->leaders, result->restores);
+           result->operations, run_misfortunes(result), result->kills, result->leaders,
+           result->restores);
 }
 
 /* What came of all seeds so far. */

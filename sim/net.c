@@ -27,9 +27,10 @@ struct end {
     struct os_stream stream; /* First: an os_stream * is an end *. */
     struct connection *connection;
     uint32_t node;
-    uint32_t is_open; /* Its owner may be told things. */
-    uint32_t frames;  /* Sent so far. */
-    uint64_t last_us; /* When the last frame that keeps its place arrives. */
+    uint32_t is_open;  /* Its owner may be told things. */
+    uint32_t is_owned; /* Its owner has not closed it. */
+    uint32_t frames;   /* Sent so far. */
+    uint64_t last_us;  /* When the last frame that keeps its place arrives. */
     const struct os_stream_events *events;
     void *context;
     struct buffer output; /* Bytes that are no whole frame yet. */
@@ -37,8 +38,9 @@ struct end {
 };
 
 struct connection {
-    struct connection *next;
+    struct list link; /* In net.connections, until nobody can name it. */
     struct net *net;
+    uint32_t events;    /* On their way. */
     struct end ends[2]; /* 0 dialled. */
     uint32_t is_made;   /* The other side has accepted it. */
 };
@@ -47,6 +49,7 @@ struct connection {
 struct delivery {
     struct list link; /* In net.pending, ... */
     struct end *to;
+    uint64_t sent_us;
     uint32_t copies; /* ... until so many have arrived. */
     size_t size;
     uint8_t bytes[];
@@ -55,13 +58,16 @@ struct delivery {
 struct net {
     struct world *world;
     struct net_options options;
-    struct connection *connections; /* All there ever were: events may name them. */
+    struct list connections;
     struct {
         os_accept_callback accept;
         void *context;
     } listeners[NET_NODES_MAX];
-    uint8_t is_cut[NET_NODES_MAX][NET_NODES_MAX]; /* [from][to] */
-    struct list pending;                          /* Deliveries. */
+    uint8_t is_cut[NET_NODES_MAX][NET_NODES_MAX];            /* [from][to] */
+    uint64_t clogged_until_us[NET_NODES_MAX][NET_NODES_MAX]; /* [from][to] */
+    uint64_t paused_until_us[NET_NODES_MAX];
+    uint64_t calm;       /* Nodes between which nothing goes wrong; bits. */
+    struct list pending; /* Deliveries. */
     void (*after)(void *context, uint32_t node);
     void *after_context;
     struct net_counts counts;
@@ -72,15 +78,74 @@ static struct end *other_end(struct end *end)
     return &end->connection->ends[end == &end->connection->ends[0]];
 }
 
-static uint64_t draw_delay(struct net *net)
+const struct net_options *net_calm(void)
 {
-    const uint64_t range = net->options.delay_us_max - net->options.delay_us_min + 1;
-    return net->options.delay_us_min + world_below(net->world, range);
+    static const struct net_options CALM = {.delay_us_min = 50, .delay_us_max = 500};
+    return &CALM;
+}
+
+/* What goes for frames from this end. */
+static const struct net_options *options_of(struct net *net, const struct end *end)
+{
+    const struct connection *connection = end->connection;
+    const int is_calm = ((net->calm >> connection->ends[0].node) & 1) != 0 &&
+                        ((net->calm >> connection->ends[1].node) & 1) != 0;
+    return is_calm ? net_calm() : &net->options;
+}
+
+static uint64_t draw_delay(struct net *net, const struct end *end)
+{
+    const struct net_options *options = options_of(net, end);
+    const uint64_t range = options->delay_us_max - options->delay_us_min + 1;
+    return options->delay_us_min + world_below(net->world, range);
 }
 
 static void touched(struct net *net, uint32_t node)
 {
     net->after(net->after_context, node);
+}
+
+/* Make an event that names a connection; the handler calls end_event() when it has happened. */
+static void make_event(struct connection *connection, uint64_t at_us, world_handler handler,
+                       void *object, uint64_t argument)
+{
+    struct world *world = connection->net->world;
+    assert(at_us >= world->now_us);
+    connection->events++;
+    world_after(world, at_us - world->now_us, handler, object, argument);
+}
+
+static void forget(struct connection *connection)
+{
+    list_remove(&connection->link);
+    buffer_deinit(&connection->ends[0].output);
+    buffer_deinit(&connection->ends[1].output);
+    free(connection);
+}
+
+static void forget_if_needless(struct connection *connection)
+{
+    if (connection->events == 0 && !connection->ends[0].is_owned && !connection->ends[1].is_owned) {
+        forget(connection);
+    }
+}
+
+static void end_event(struct connection *connection)
+{
+    assert(connection->events > 0);
+    connection->events--;
+    forget_if_needless(connection);
+}
+
+/* If `node` stands still, its handler is called again when it goes on. */
+static int is_deferred(struct net *net, uint32_t node, world_handler handler, void *object,
+                       uint64_t argument)
+{
+    if (net->paused_until_us[node] <= net->world->now_us) {
+        return 0;
+    }
+    world_defer(net->world, net->paused_until_us[node], handler, object, argument);
+    return 1;
 }
 
 /* -- Ends that close ---------------------------------------------------------------------- */
@@ -89,11 +154,15 @@ static void hear_close(void *object, uint64_t error)
 {
     struct end *end = object;
     struct net *net = end->connection->net;
+    if (end->is_open && is_deferred(net, end->node, hear_close, object, error)) {
+        return;
+    }
     if (end->is_open) {
         end->is_open = 0;
         end->events->on_close(end->context, -(int)error);
         touched(net, end->node);
     }
+    end_event(end->connection);
 }
 
 /* Tell the other side, if the network lets it through. */
@@ -102,13 +171,26 @@ static void announce_close(struct end *end, int error)
     struct net *net = end->connection->net;
     struct end *other = other_end(end);
     if (other->is_open && !net->is_cut[end->node][other->node]) {
-        uint64_t at = net->world->now_us + draw_delay(net);
+        uint64_t at = net->world->now_us + draw_delay(net, end);
         at = at > end->last_us ? at : end->last_us; /* Behind what was sent. */
-        world_after(net->world, at - net->world->now_us, hear_close, other, (uint64_t)-error);
+        make_event(end->connection, at, hear_close, other, (uint64_t)-error);
     }
 }
 
 /* -- Frames ------------------------------------------------------------------------------- */
+
+static void show(const struct delivery *delivery, int is_lost)
+{
+    const struct end *to = delivery->to;
+    world_show_frame(to->connection->net->world, &(struct world_frame){
+                                                     .from = other_end(delivery->to)->node,
+                                                     .to = to->node,
+                                                     .sent_us = delivery->sent_us,
+                                                     .is_lost = is_lost,
+                                                     .bytes = delivery->bytes,
+                                                     .size = delivery->size,
+                                                 });
+}
 
 static void hand_over(const struct delivery *delivery)
 {
@@ -118,12 +200,14 @@ static void hand_over(const struct delivery *delivery)
 
     if (net->is_cut[from->node][to->node]) {
         net->counts.blocked++;
+        show(delivery, 1);
         return;
     }
     if (!to->is_open) {
         announce_close(to, -ECONNRESET); /* Nobody is there: the sender hears it. */
         return;
     }
+    show(delivery, 0);
     world_trace(net->world, "frame", from->node * 16u + to->node,
                 crc32c(0, delivery->bytes, delivery->size));
     to->events->on_data(to->context, bytes_of(delivery->bytes, delivery->size));
@@ -133,12 +217,16 @@ static void hand_over(const struct delivery *delivery)
 static void deliver(void *object, uint64_t argument)
 {
     struct delivery *delivery = object;
-    (void)argument;
+    if (is_deferred(delivery->to->connection->net, delivery->to->node, deliver, object, argument)) {
+        return;
+    }
+    struct connection *connection = delivery->to->connection;
     hand_over(delivery);
     if (--delivery->copies == 0) {
         list_remove(&delivery->link);
         free(delivery);
     }
+    end_event(connection);
 }
 
 enum fate {
@@ -149,10 +237,10 @@ enum fate {
 
 /* How many in a million frames like this one meet with that fate. A seed may pick on one type
  * of message: what goes wrong when just the promises come late is seldom met by chance. */
-static uint32_t odds(const struct net *net, const uint8_t *bytes, size_t size, enum fate fate)
+static uint32_t odds(const struct net_options *options, const struct bytes frame, enum fate fate)
 {
-    const struct net_options *options = &net->options;
-    if (size >= FRAME_HEAD_SIZE + 4 && get_u16(bytes + FRAME_TYPE_AT) == FRAME_OF_MESSAGE &&
+    const uint8_t *bytes = frame.data;
+    if (frame.size >= FRAME_HEAD_SIZE + 4 && get_u16(bytes + FRAME_TYPE_AT) == FRAME_OF_MESSAGE &&
         get_u32(bytes + FRAME_HEAD_SIZE) == options->victim) {
         return options->victim_ppm;
     }
@@ -165,35 +253,48 @@ static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
 {
     struct net *net = from->connection->net;
     struct world *world = net->world;
+    const struct net_options *options = options_of(net, from);
     const int is_first = from->frames++ == 0;
+    const uint64_t clogged = net->clogged_until_us[from->node][other_end(from)->node];
 
     net->counts.frames++;
-    if (!is_first && world_chance(world, odds(net, bytes, size, FATE_LOST), 1000000)) {
+    if (!is_first &&
+        world_chance(world, odds(options, bytes_of(bytes, size), FATE_LOST), 1000000)) {
         net->counts.lost++;
+        world_show_frame(world, &(struct world_frame){.from = from->node,
+                                                      .to = other_end(from)->node,
+                                                      .sent_us = world->now_us,
+                                                      .is_lost = 1,
+                                                      .bytes = bytes,
+                                                      .size = size});
         return;
     }
     struct delivery *delivery = malloc(sizeof *delivery + size);
     assert(delivery != NULL);
     delivery->to = other_end(from);
+    delivery->sent_us = world->now_us;
     delivery->copies = 1;
     delivery->size = size;
     memcpy(delivery->bytes, bytes, size);
     list_append(&net->pending, &delivery->link);
 
-    uint64_t at = world->now_us + draw_delay(net);
-    if (!is_first && world_chance(world, odds(net, bytes, size, FATE_LATE), 1000000)) {
+    uint64_t at = world->now_us + draw_delay(net, from);
+    at = at > clogged ? at : clogged;
+    if (!is_first &&
+        world_chance(world, odds(options, bytes_of(bytes, size), FATE_LATE), 1000000)) {
         net->counts.reordered++;
-        at += world_below(world, net->options.late_us_max + 1);
+        at += world_below(world, options->late_us_max + 1);
     } else {
         at = at > from->last_us ? at : from->last_us;
         from->last_us = at;
     }
-    world_after(world, at - world->now_us, deliver, delivery, 0);
-    if (!is_first && world_chance(world, odds(net, bytes, size, FATE_TWICE), 1000000)) {
+    make_event(from->connection, at, deliver, delivery, 0);
+    if (!is_first &&
+        world_chance(world, odds(options, bytes_of(bytes, size), FATE_TWICE), 1000000)) {
         net->counts.repeated++;
         delivery->copies++;
-        world_after(world, at - world->now_us + world_below(world, net->options.late_us_max + 1),
-                    deliver, delivery, 0);
+        at += world_below(world, options->late_us_max + 1);
+        make_event(from->connection, at, deliver, delivery, 0);
     }
 }
 
@@ -253,6 +354,8 @@ static void close_end(struct os_stream *stream)
     struct end *end = (struct end *)stream;
     end->is_open = 0;
     announce_close(end, 0);
+    end->is_owned = 0;
+    forget_if_needless(end->connection);
 }
 
 static const char *peer_name(const struct os_stream *stream)
@@ -274,48 +377,60 @@ static const struct os_stream_functions STREAM_FUNCTIONS = {
 static void hear_open(void *object, uint64_t argument)
 {
     struct end *end = object;
-    (void)argument;
+    if (is_deferred(end->connection->net, end->node, hear_open, object, argument)) {
+        return;
+    }
     if (end->is_open && other_end(end)->is_open) {
         end->connection->is_made = 1;
         end->events->on_open(end->context);
         touched(end->connection->net, end->node);
         send_whole_frames(end);
     }
+    end_event(end->connection);
+}
+
+static void answer(struct connection *connection)
+{
+    struct net *net = connection->net;
+    struct end *dialler = &connection->ends[0];
+    struct end *listener = &connection->ends[1];
+    const uint64_t now = net->world->now_us;
+    if (net->is_cut[dialler->node][listener->node] || net->is_cut[listener->node][dialler->node]) {
+        make_event(connection, now + CONNECT_TIMEOUT_US, hear_close, dialler, ETIMEDOUT);
+        return;
+    }
+    if (net->listeners[listener->node].accept == NULL) {
+        make_event(connection, now + draw_delay(net, dialler), hear_close, dialler, ECONNREFUSED);
+        return;
+    }
+    listener->is_open = 1;
+    listener->is_owned = 1;
+    connection->is_made = 1;
+    net->listeners[listener->node].accept(net->listeners[listener->node].context,
+                                          &listener->stream);
+    touched(net, listener->node);
+    make_event(connection, now + draw_delay(net, listener), hear_open, dialler, 0);
 }
 
 /* A request to connect arrives. */
 static void arrive(void *object, uint64_t argument)
 {
     struct connection *connection = object;
-    struct net *net = connection->net;
-    struct end *dialler = &connection->ends[0];
-    struct end *listener = &connection->ends[1];
-
-    (void)argument;
-    if (!dialler->is_open) {
+    const int is_wanted = (int)connection->ends[0].is_open;
+    if (is_wanted &&
+        is_deferred(connection->net, connection->ends[1].node, arrive, object, argument)) {
         return;
     }
-    if (net->is_cut[dialler->node][listener->node] || net->is_cut[listener->node][dialler->node]) {
-        world_after(net->world, CONNECT_TIMEOUT_US, hear_close, dialler, ETIMEDOUT);
-        return;
+    if (is_wanted) {
+        answer(connection);
     }
-    if (net->listeners[listener->node].accept == NULL) {
-        world_after(net->world, draw_delay(net), hear_close, dialler, ECONNREFUSED);
-        return;
-    }
-    listener->is_open = 1;
-    connection->is_made = 1;
-    net->listeners[listener->node].accept(net->listeners[listener->node].context,
-                                          &listener->stream);
-    touched(net, listener->node);
-    world_after(net->world, draw_delay(net), hear_open, dialler, 0);
+    end_event(connection);
 }
 
 static struct connection *connection_new(struct net *net, uint32_t from, uint32_t to)
 {
     struct connection *connection = world_allocate(sizeof *connection);
-    connection->next = net->connections;
-    net->connections = connection;
+    list_append(&net->connections, &connection->link);
     connection->net = net;
     for (uint32_t i = 0; i < 2; i++) {
         struct end *end = &connection->ends[i];
@@ -335,9 +450,11 @@ struct os_stream *net_connect(struct net *net, uint32_t node, const char *addres
     assert(to < NET_NODES_MAX);
     struct connection *connection = connection_new(net, node, to);
     connection->ends[0].is_open = 1;
+    connection->ends[0].is_owned = 1;
     connection->ends[0].events = events;
     connection->ends[0].context = context;
-    world_after(net->world, draw_delay(net), arrive, connection, 0);
+    make_event(connection, net->world->now_us + draw_delay(net, &connection->ends[0]), arrive,
+               connection, 0);
     return &connection->ends[0].stream;
 }
 
@@ -364,17 +481,14 @@ struct net *net_new(struct world *world, const struct net_options *options)
     net->world = world;
     net->options = *options;
     list_init(&net->pending);
+    list_init(&net->connections);
     return net;
 }
 
 void net_free(struct net *net)
 {
-    while (net->connections != NULL) {
-        struct connection *connection = net->connections;
-        net->connections = connection->next;
-        buffer_deinit(&connection->ends[0].output);
-        buffer_deinit(&connection->ends[1].output);
-        free(connection);
+    while (!list_is_empty(&net->connections)) {
+        forget(LIST_ITEM(net->connections.next, struct connection, link));
     }
     while (!list_is_empty(&net->pending)) {
         struct delivery *delivery = LIST_ITEM(net->pending.next, struct delivery, link);
@@ -389,9 +503,34 @@ void net_cut(struct net *net, uint32_t from, uint32_t to)
     net->is_cut[from][to] = 1;
 }
 
+void net_clog(struct net *net, uint32_t from, uint32_t to, uint64_t until_us)
+{
+    net->clogged_until_us[from][to] = until_us;
+}
+
+void net_pause(struct net *net, uint32_t node, uint64_t until_us)
+{
+    net->paused_until_us[node] = until_us;
+}
+
 void net_heal(struct net *net)
 {
     memset(net->is_cut, 0, sizeof net->is_cut);
+    memset(net->clogged_until_us, 0, sizeof net->clogged_until_us);
+    net->calm = 0;
+}
+
+void net_heal_among(struct net *net, uint64_t nodes)
+{
+    net->calm = nodes;
+    for (uint32_t from = 0; from < NET_NODES_MAX; from++) {
+        for (uint32_t to = 0; to < NET_NODES_MAX; to++) {
+            if (((nodes >> from) & (nodes >> to) & 1) != 0) {
+                net->is_cut[from][to] = 0;
+                net->clogged_until_us[from][to] = 0;
+            }
+        }
+    }
 }
 
 void net_set_options(struct net *net, const struct net_options *options)
@@ -402,8 +541,10 @@ void net_set_options(struct net *net, const struct net_options *options)
 void net_node_died(struct net *net, uint32_t node)
 {
     net_unlisten(net, node);
-    for (struct connection *connection = net->connections; connection != NULL;
-         connection = connection->next) {
+    struct list *at;
+    struct list *following;
+    LIST_FOREACH (&net->connections, at, following) {
+        struct connection *connection = LIST_ITEM(at, struct connection, link);
         for (uint32_t i = 0; i < 2; i++) {
             struct end *end = &connection->ends[i];
             if (end->node == node && end->is_open) {

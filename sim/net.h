@@ -33,6 +33,18 @@ void net_free(struct net *net);
 void net_cut(struct net *net, uint32_t from, uint32_t to);
 void net_heal(struct net *net);
 
+/* Between these nodes (bits) every link is whole, quick and faultless, whatever else is wrong. */
+void net_heal_among(struct net *net, uint64_t nodes);
+
+/* The options of a network that is quick and faultless. */
+const struct net_options *net_calm(void);
+
+/* Until then, what `from` sends to `to` is held back, and then it all comes. */
+void net_clog(struct net *net, uint32_t from, uint32_t to, uint64_t until_us);
+
+/* Until then `node` stands still: what is for it is handed over afterwards. */
+void net_pause(struct net *net, uint32_t node, uint64_t until_us);
+
 /* Change the fates of frames. */
 void net_set_options(struct net *net, const struct net_options *options);
 

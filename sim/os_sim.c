@@ -1,7 +1,11 @@
 /* os_sim.c -- os.h for one node of a simulation.
  *
  * A job on a worker runs at once, as far as the program can see, and returns later; until then
- * the disk treats its calls as not certain to have happened. */
+ * the disk treats its calls as not certain to have happened.
+ *
+ * A process can die between any two of its calls to the os. Its stack is then still there, and
+ * runs on until it is back in the world's loop; but from that call on nothing that it does
+ * happens, so nobody but itself can tell. */
 #include "sim/os_sim.h"
 
 #include <errno.h>
@@ -9,30 +13,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/list.h"
-
-enum {
-    HOOKS_MAX = 8
-};
-
-struct os_timer {
-    struct list link; /* In os_sim.timers. */
-    struct os_sim *sim;
-    os_callback callback;
-    void *context;
-    uint64_t due_us;     /* When it fires, while it runs. */
-    uint64_t pending_us; /* The earliest event on its way for it; 0: none. */
-    uint32_t events;     /* On their way. */
-    int is_running;
-    int is_dead; /* Freed by its owner: kept until no event names it. */
-};
-
-struct os_file {
-    struct os_sim *sim;
-    struct disk_file *file;
-    int has_lock;
-    uint64_t life;
-};
+#include "sim/os_sim_internal.h"
 
 struct job {
     struct list link; /* In os_sim.jobs, or, once it was told, in os_sim.told. */
@@ -45,39 +26,67 @@ struct os_listener {
     struct os_sim *sim;
 };
 
-struct os_sim {
-    struct os os; /* First: an os * is an os_sim *. */
-    struct world *world;
-    struct net *net;
-    struct disk *disk;
-    struct os_sim_options options;
-    uint32_t node;
-    uint64_t life;
-    int is_dead;
-    int is_locked;
-    int is_turn_due;
-    uint64_t now_us; /* As of the beginning of this turn. */
-    struct list timers;
-    struct list jobs; /* Run, not yet returned. */
-    struct list told; /* Told to a dead process; an event still names them. */
-    struct {
-        os_callback callback;
-        void *context;
-    } hooks[HOOKS_MAX];
-    uint32_t hook_count;
-};
+/* -- Death ---------------------------------------------------------------------------------- */
 
-static struct os_sim *sim_of(struct os *os)
+static void die(struct os_sim *sim)
 {
-    return (struct os_sim *)os;
+    sim->is_dead = 1;
+    sim->dies_at = 0;
+    sim->hook_count = 0;
+    sim->is_turn_due = 0;
+    sim->paused_until_us = 0;
+    os_sim_timers_stop(sim);
+    if (sim->has_power_cut) {
+        disk_power_cycle(sim->disk);
+    } else {
+        disk_process_died(sim->disk);
+    }
+    net_node_died(sim->net, sim->node);
+}
+
+int os_sim_is_gone(struct os_sim *sim)
+{
+    sim->calls++;
+    if (!sim->is_dead && sim->dies_at != 0 && sim->calls >= sim->dies_at) {
+        die(sim);
+        sim->on_death(sim->on_death_context);
+    }
+    return sim->is_dead;
+}
+
+void os_sim_die_at(struct os_sim *sim, uint64_t calls, os_callback callback, void *context)
+{
+    assert(calls > 0 && !sim->is_dead);
+    sim->dies_at = sim->calls + calls;
+    sim->on_death = callback;
+    sim->on_death_context = context;
+}
+
+void os_sim_set_power(struct os_sim *sim, int fails_with_process)
+{
+    sim->has_power_cut = fails_with_process;
+}
+
+int os_sim_is_dead(const struct os_sim *sim)
+{
+    return sim->is_dead;
 }
 
 /* -- Turns -------------------------------------------------------------------------------- */
 
+int os_sim_defer(struct os_sim *sim, world_handler handler, void *object, uint64_t argument)
+{
+    if (!os_sim_is_paused(sim)) {
+        return 0;
+    }
+    world_defer(sim->world, sim->paused_until_us, handler, object, argument);
+    return 1;
+}
+
 static void end_turn(void *object, uint64_t life)
 {
     struct os_sim *sim = object;
-    if (sim->life != life || sim->is_dead) {
+    if (sim->life != life || sim->is_dead || os_sim_defer(sim, end_turn, object, life)) {
         return;
     }
     sim->is_turn_due = 0;
@@ -97,101 +106,30 @@ void os_sim_touch(struct os_sim *sim)
 
 static int turn_end(struct os *os, os_callback callback, void *context)
 {
-    struct os_sim *sim = sim_of(os);
-    assert(sim->hook_count < HOOKS_MAX);
+    struct os_sim *sim = os_sim_of(os);
+    assert(sim->hook_count < OS_SIM_HOOKS_MAX);
     sim->hooks[sim->hook_count].callback = callback;
     sim->hooks[sim->hook_count++].context = context;
     os_sim_touch(sim);
     return 0;
 }
 
-/* -- Time and chance ---------------------------------------------------------------------- */
-
-static uint64_t now_us(struct os *os)
+void os_sim_pause(struct os_sim *sim, uint64_t duration_us)
 {
-    return sim_of(os)->world->now_us;
+    sim->paused_until_us = sim->world->now_us + duration_us;
+    net_pause(sim->net, sim->node, sim->paused_until_us);
 }
 
-static uint64_t wall_ms(struct os *os)
+int os_sim_is_paused(const struct os_sim *sim)
 {
-    return sim_of(os)->world->now_us / 1000;
+    return sim->world->now_us < sim->paused_until_us;
 }
 
 static void random_bytes(struct os *os, void *out, size_t size)
 {
     uint8_t *bytes = out;
     for (size_t i = 0; i < size; i++) {
-        bytes[i] = (uint8_t)world_below(sim_of(os)->world, 256);
-    }
-}
-
-static struct os_timer *timer_new(struct os *os, os_callback callback, void *context)
-{
-    struct os_timer *timer = world_allocate(sizeof *timer);
-    timer->sim = sim_of(os);
-    timer->callback = callback;
-    timer->context = context;
-    list_append(&timer->sim->timers, &timer->link);
-    return timer;
-}
-
-static void forget_timer(struct os_timer *timer)
-{
-    list_remove(&timer->link);
-    free(timer);
-}
-
-static void timer_fires(void *object, uint64_t at_us);
-
-/* A timer is moved far more often than it fires. So moving it later only notes that; the event
- * that is on its way finds out, and makes the next. */
-static void await(struct os_timer *timer)
-{
-    struct world *world = timer->sim->world;
-    if (timer->pending_us == 0 || timer->pending_us > timer->due_us) {
-        timer->pending_us = timer->due_us;
-        timer->events++;
-        world_after(world, timer->due_us - world->now_us, timer_fires, timer, timer->due_us);
-    }
-}
-
-static void timer_fires(void *object, uint64_t at_us)
-{
-    struct os_timer *timer = object;
-    struct world *world = timer->sim->world;
-    timer->events--;
-    if (at_us == timer->pending_us) {
-        timer->pending_us = 0;
-    }
-    if (timer->is_dead && timer->events == 0) {
-        forget_timer(timer);
-    } else if (timer->is_running && timer->due_us > world->now_us) {
-        await(timer);
-    } else if (timer->is_running) {
-        timer->is_running = 0;
-        os_sim_touch(timer->sim);
-        timer->callback(timer->context);
-    }
-}
-
-static void timer_start(struct os_timer *timer, uint64_t delay_us)
-{
-    timer->is_running = 1;
-    timer->due_us = timer->sim->world->now_us + (delay_us == 0 ? 1 : delay_us);
-    await(timer);
-}
-
-static void timer_stop(struct os_timer *timer)
-{
-    timer->is_running = 0;
-}
-
-static void timer_free(struct os_timer *timer)
-{
-    timer->is_running = 0;
-    timer->is_dead = 1;
-    if (timer->events == 0) {
-        forget_timer(timer);
+        bytes[i] = (uint8_t)world_below(os_sim_of(os)->world, 256);
     }
 }
 
@@ -202,7 +140,9 @@ static void job_returns(void *object, uint64_t argument)
     struct job *job = object;
     struct os_sim *sim = job->sim;
     struct os_work *item = job->work;
-    (void)argument;
+    if (item != NULL && (sim->is_dead || os_sim_defer(sim, job_returns, object, argument))) {
+        return; /* os_sim_drain() tells it, or it is told later. */
+    }
     if (item != NULL) {
         disk_job_returned(sim->disk, job->disk_job);
     }
@@ -226,20 +166,24 @@ static uint64_t job_time(struct os_sim *sim)
 
 static void work(struct os *os, struct os_work *os_work_item)
 {
-    struct os_sim *sim = sim_of(os);
+    struct os_sim *sim = os_sim_of(os);
     struct job *job = world_allocate(sizeof *job);
     job->work = os_work_item;
     job->sim = sim;
     list_append(&sim->jobs, &job->link);
-    if (sim->is_dead) {
+    if (os_sim_is_gone(sim)) {
         return; /* os_sim_drain() */
     }
     job->disk_job = disk_job_begin(sim->disk);
     os_work_item->run(os_work_item);
-    disk_job_end(sim->disk);
-    world_after(sim->world, job_time(sim), job_returns, job, 0);
+    if (!sim->is_dead) {
+        disk_job_end(sim->disk);
+        world_after(sim->world, job_time(sim), job_returns, job, 0);
+    }
 }
 
+/* A job of which an event is on its way stays until that comes; it may never have been made, and
+ * then the job stays until the end. */
 void os_sim_drain(struct os_sim *sim)
 {
     assert(sim->is_dead);
@@ -258,127 +202,16 @@ void os_sim_drain(struct os_sim *sim)
     }
 }
 
-/* -- Files -------------------------------------------------------------------------------- */
-
-static int file_open(struct os *os, const char *path, unsigned flags, struct os_file **file)
-{
-    struct os_sim *sim = sim_of(os);
-    struct disk_file *found;
-    if (sim->is_dead) {
-        return -EIO;
-    }
-    const int error = disk_open(sim->disk, path, (flags & OS_FILE_CREATE) != 0,
-                                (flags & OS_FILE_EXCLUSIVE) != 0, &found);
-    if (error != 0) {
-        return error;
-    }
-    if ((flags & OS_FILE_LOCK) != 0) {
-        if (sim->is_locked) {
-            return -EWOULDBLOCK;
-        }
-        sim->is_locked = 1;
-    }
-    *file = world_allocate(sizeof **file);
-    **file = (struct os_file){
-        .sim = sim, .file = found, .has_lock = (flags & OS_FILE_LOCK) != 0, .life = sim->life};
-    return 0;
-}
-
-static void file_close(struct os_file *file)
-{
-    if (file->has_lock && file->life == file->sim->life) {
-        file->sim->is_locked = 0;
-    }
-    free(file);
-}
-
-static int64_t file_size(struct os_file *file)
-{
-    return file->sim->is_dead ? -EIO : (int64_t)disk_size(file->file);
-}
-
-static int64_t file_read(struct os_file *file, uint64_t offset, void *to, size_t size)
-{
-    return file->sim->is_dead ? -EIO : (int64_t)disk_read(file->file, offset, to, size);
-}
-
-static int file_write(struct os_file *file, uint64_t offset, const void *from, size_t size)
-{
-    if (file->sim->is_dead) {
-        return -EIO;
-    }
-    disk_write(file->file, offset, from, size);
-    return 0;
-}
-
-static int file_sync(struct os_file *file)
-{
-    if (file->sim->is_dead) {
-        return -EIO;
-    }
-    disk_sync(file->file);
-    return 0;
-}
-
-static int file_truncate(struct os_file *file, uint64_t size)
-{
-    if (file->sim->is_dead) {
-        return -EIO;
-    }
-    disk_truncate(file->file, size);
-    return 0;
-}
-
-static int dir_create(struct os *os, const char *path)
-{
-    return sim_of(os)->is_dead ? -EIO : disk_directory(sim_of(os)->disk, path);
-}
-
-static int dir_check(struct os *os, const char *path)
-{
-    return sim_of(os)->is_dead ? -EIO : disk_has_directory(sim_of(os)->disk, path);
-}
-
-static int dir_sync(struct os *os, const char *path)
-{
-    (void)path;
-    return sim_of(os)->is_dead ? -EIO : disk_sync_names(sim_of(os)->disk);
-}
-
-static int dir_list(struct os *os, const char *path, void (*visit)(void *context, const char *name),
-                    void *context)
-{
-    if (sim_of(os)->is_dead) {
-        return -EIO;
-    }
-    disk_list(sim_of(os)->disk, path, visit, context);
-    return 0;
-}
-
-static int64_t dir_free_bytes(struct os *os, const char *path)
-{
-    (void)os;
-    (void)path;
-    return INT64_MAX;
-}
-
-static int rename_file(struct os *os, const char *from, const char *to)
-{
-    return sim_of(os)->is_dead ? -EIO : disk_rename(sim_of(os)->disk, from, to);
-}
-
-static int remove_file(struct os *os, const char *path)
-{
-    return sim_of(os)->is_dead ? -EIO : disk_remove(sim_of(os)->disk, path);
-}
-
 /* -- Streams ------------------------------------------------------------------------------ */
 
 static int listen_on(struct os *os, const char *address, os_accept_callback accept, void *context,
                      struct os_listener **listener)
 {
     (void)address;
-    struct os_sim *sim = sim_of(os);
+    struct os_sim *sim = os_sim_of(os);
+    if (os_sim_is_gone(sim)) {
+        return -EIO;
+    }
     const int error = net_listen(sim->net, sim->node, accept, context);
     if (error == 0) {
         *listener = world_allocate(sizeof **listener);
@@ -403,42 +236,45 @@ static void listener_close(struct os_listener *listener)
 static int connect_to(struct os *os, const char *address, const struct os_stream_events *events,
                       void *context, struct os_stream **stream)
 {
-    struct os_sim *sim = sim_of(os);
+    struct os_sim *sim = os_sim_of(os);
+    if (os_sim_is_gone(sim)) {
+        return -EIO;
+    }
     *stream = net_connect(sim->net, sim->node, address, events, context);
     return 0;
 }
 
+/* -- Life --------------------------------------------------------------------------------- */
+
 static const struct os_functions FUNCTIONS = {
-    .now_us = now_us,
-    .wall_ms = wall_ms,
+    .now_us = os_sim_now_us,
+    .wall_ms = os_sim_wall_ms,
     .random = random_bytes,
-    .timer_new = timer_new,
-    .timer_start = timer_start,
-    .timer_stop = timer_stop,
-    .timer_free = timer_free,
+    .timer_new = os_sim_timer_new,
+    .timer_start = os_sim_timer_start,
+    .timer_stop = os_sim_timer_stop,
+    .timer_free = os_sim_timer_free,
     .turn_end = turn_end,
     .work = work,
-    .file_open = file_open,
-    .file_close = file_close,
-    .file_size = file_size,
-    .file_read = file_read,
-    .file_write = file_write,
-    .file_sync = file_sync,
-    .file_truncate = file_truncate,
-    .dir_create = dir_create,
-    .dir_check = dir_check,
-    .dir_sync = dir_sync,
-    .dir_list = dir_list,
-    .dir_free_bytes = dir_free_bytes,
-    .rename = rename_file,
-    .remove = remove_file,
+    .file_open = os_sim_file_open,
+    .file_close = os_sim_file_close,
+    .file_size = os_sim_file_size,
+    .file_read = os_sim_file_read,
+    .file_write = os_sim_file_write,
+    .file_sync = os_sim_file_sync,
+    .file_truncate = os_sim_file_truncate,
+    .dir_create = os_sim_dir_create,
+    .dir_check = os_sim_dir_check,
+    .dir_sync = os_sim_dir_sync,
+    .dir_list = os_sim_dir_list,
+    .dir_free_bytes = os_sim_dir_free_bytes,
+    .rename = os_sim_rename,
+    .remove = os_sim_remove,
     .listen = listen_on,
     .listener_port = listener_port,
     .listener_close = listener_close,
     .connect = connect_to,
 };
-
-/* -- Life --------------------------------------------------------------------------------- */
 
 struct os_sim *os_sim_new(struct world *world, struct net *net, uint32_t node,
                           const struct os_sim_options *options)
@@ -450,6 +286,9 @@ struct os_sim *os_sim_new(struct world *world, struct net *net, uint32_t node,
     sim->node = node;
     sim->options = *options;
     sim->disk = disk_new(world);
+    sim->has_power_cut = 1;
+    sim->clock.rate_ppm = 1000000;
+    sim->clock.local_us = world_below(world, 1000000000);
     list_init(&sim->timers);
     list_init(&sim->jobs);
     list_init(&sim->told);
@@ -459,6 +298,11 @@ struct os_sim *os_sim_new(struct world *world, struct net *net, uint32_t node,
 void os_sim_set_options(struct os_sim *sim, const struct os_sim_options *options)
 {
     sim->options = *options;
+}
+
+void os_sim_set_trouble(struct os_sim *sim, const struct os_sim_trouble *trouble)
+{
+    sim->trouble = *trouble;
 }
 
 static void free_jobs(struct list *jobs)
@@ -472,9 +316,7 @@ static void free_jobs(struct list *jobs)
 
 void os_sim_free(struct os_sim *sim)
 {
-    while (!list_is_empty(&sim->timers)) {
-        forget_timer(LIST_ITEM(sim->timers.next, struct os_timer, link));
-    }
+    os_sim_timers_free(sim);
     free_jobs(&sim->jobs);
     free_jobs(&sim->told);
     disk_free(sim->disk);
@@ -486,25 +328,24 @@ struct os *os_sim_os(struct os_sim *sim)
     return &sim->os;
 }
 
+struct disk *os_sim_disk(struct os_sim *sim)
+{
+    return sim->disk;
+}
+
 void os_sim_kill(struct os_sim *sim)
 {
-    assert(!sim->is_dead);
-    sim->is_dead = 1;
-    sim->hook_count = 0;
-    sim->is_turn_due = 0;
-    disk_power_cycle(sim->disk);
-    net_node_died(sim->net, sim->node);
+    if (!sim->is_dead) {
+        die(sim);
+    }
     os_sim_drain(sim);
 }
 
 void os_sim_revive(struct os_sim *sim)
 {
     assert(sim->is_dead && list_is_empty(&sim->jobs));
-    struct list *at;
-    struct list *following;
-    LIST_FOREACH (&sim->timers, at, following) {
-        LIST_ITEM(at, struct os_timer, link)->is_running = 0;
-    }
+    os_sim_timers_stop(sim);
+    net_pause(sim->net, sim->node, 0);
     sim->life++;
     sim->is_dead = 0;
     sim->is_locked = 0;

@@ -4,23 +4,42 @@
 
 #include <stdint.h>
 
+#include "sim/swarm.h"
+
 struct run_options {
     uint64_t seed;
-    uint32_t operations; /* 0: as the seed says. */
-    int is_verbose;      /* Print the trace. */
+    struct swarm_limits limits;
+    int is_verbose;       /* Print the trace. */
+    uint64_t event_limit; /* Stop after so many events, without a verdict; 0: at the end. */
+    const struct world_witness *witness; /* Told of all that happens; or NULL. */
+    /* Shown the cluster as it is at the end; or NULL. */
+    void (*on_end)(void *context, struct cluster *cluster, const struct swarm *swarm);
+    void *context;
 };
 
 struct run_result {
     uint64_t trace; /* Hash of all that happened. */
     uint64_t simulated_us;
     uint64_t events;
-    uint64_t operations; /* Done, of all that were begun. */
-    uint64_t faults;     /* Kills, cuts and stalls. */
+    uint64_t operations;  /* Done, of all that were begun. */
+    uint64_t progress_us; /* The longest that a healed quorum took to acknowledge a write. */
+    uint64_t starts;
     uint64_t kills;
     uint64_t leaders;
     uint64_t restores;
-    char failure[768]; /* "" if all is well. */
+    uint64_t refusals;
+    uint64_t frames;
+    uint32_t nodes;
+    uint32_t clients;
+    uint32_t faults[FAULT_END]; /* By kind; of those in the air: 1 if it was. */
+    char failure[768];          /* "" if all is well. */
 };
+
+/* Misfortunes, of all kinds together. */
+uint64_t run_misfortunes(const struct run_result *result);
+
+/* What a healed quorum owes: a write through each of its members within so many microseconds. */
+uint64_t run_progress_limit(const struct swarm *swarm);
 
 /* An assertion that fails inside is a failure of the seed like any other; the memory of that
  * world is then lost. */

@@ -18,11 +18,12 @@ enum {
 struct client {
     struct workload *workload;
     uint32_t number;
-    uint32_t node;     /* Whom it talks to. */
-    uint32_t is_busy;  /* It waits for an answer, ... */
-    uint64_t ticket;   /* ... the one with this number. */
-    size_t operation;  /* Its index in the history. */
-    uint32_t last_key; /* What it saw last: what a swap is tried on. */
+    uint32_t node;       /* Whom it talks to. */
+    uint32_t is_probing; /* It goes on until a write of its own was acknowledged. */
+    uint32_t is_busy;    /* It waits for an answer, ... */
+    uint64_t ticket;     /* ... the one with this number. */
+    size_t operation;    /* Its index in the history. */
+    uint32_t last_key;   /* What it saw last: what a swap is tried on. */
     int64_t last_mod;
 };
 
@@ -144,6 +145,14 @@ static void note_result(struct operation *operation, const struct kv_result *res
 
 static void begin_next(void *object, uint64_t argument);
 
+static void go_on_probing(struct client *client, enum operation_outcome outcome)
+{
+    client->is_probing = client->is_probing && outcome != OUTCOME_DONE;
+    if (client->is_probing) {
+        world_after(client->workload->world, BACK_OFF_US, begin_next, client, 1);
+    }
+}
+
 /* The client's operation has ended: think, then go on. */
 static void go_on(struct client *client, enum operation_outcome outcome)
 {
@@ -159,6 +168,10 @@ static void go_on(struct client *client, enum operation_outcome outcome)
     client->last_key = operation->key;
     client->last_mod = operation->has_written ? operation->revision : operation->seen_mod;
     uint64_t delay = world_below(workload->world, workload->options.think_us_max + 1);
+    if (client->number >= workload->options.clients) {
+        go_on_probing(client, outcome);
+        return;
+    }
     if (outcome != OUTCOME_DONE) {
         delay += BACK_OFF_US;
         client->node = (uint32_t)world_below(workload->world, cluster_nodes(workload->cluster));
@@ -296,15 +309,42 @@ static struct operation draw(struct client *client)
     return operation;
 }
 
-static void begin_next(void *object, uint64_t argument)
+static int can_be_asked(const struct workload *workload, uint32_t node)
+{
+    return cluster_is_up(workload->cluster, node) && !cluster_is_paused(workload->cluster, node);
+}
+
+static void begin_probe(struct client *client)
+{
+    struct workload *workload = client->workload;
+    if (!can_be_asked(workload, client->node)) {
+        world_after(workload->world, BACK_OFF_US, begin_next, client, 1);
+        return;
+    }
+    const struct operation operation = {
+        .kind = OPERATION_PUT,
+        .client = client->number,
+        .key = (uint32_t)world_below(workload->world, workload->options.keys),
+        .value = ++workload->value_last,
+        .begin_us = workload->world->now_us,
+    };
+    perform(client, &operation);
+}
+
+static void begin_next(void *object, uint64_t is_probe)
 {
     struct client *client = object;
     struct workload *workload = client->workload;
-    (void)argument;
+    if (is_probe) {
+        if (client->is_probing && !client->is_busy) {
+            begin_probe(client);
+        }
+        return;
+    }
     if (workload->begun >= workload->options.operations) {
         return;
     }
-    if (!cluster_is_up(workload->cluster, client->node)) {
+    if (!can_be_asked(workload, client->node)) {
         client->node = (uint32_t)world_below(workload->world, cluster_nodes(workload->cluster));
         world_after(workload->world, BACK_OFF_US, begin_next, client, 0);
         return;
@@ -360,6 +400,11 @@ int workload_is_done(const struct workload *workload)
     return workload->begun >= workload->options.operations && workload->busy == 0;
 }
 
+void workload_stop(struct workload *workload)
+{
+    workload->options.operations = workload->begun;
+}
+
 void workload_on_kill(struct workload *workload, uint32_t node)
 {
     for (uint32_t i = 0; i < workload->options.clients + NET_NODES_MAX; i++) {
@@ -371,10 +416,25 @@ void workload_on_kill(struct workload *workload, uint32_t node)
     }
 }
 
+int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us)
+{
+    struct client *client = &workload->clients[workload->options.clients + node];
+    client->node = node;
+    client->is_probing = 1;
+    begin_next(client, 1);
+    while (client->is_probing && cluster_violation(workload->cluster) == NULL &&
+           world_step(workload->world, until_us) != 0) {
+    }
+    return !client->is_probing;
+}
+
 void workload_read_all(struct workload *workload)
 {
     for (uint32_t node = 0; node < cluster_nodes(workload->cluster); node++) {
         struct client *client = &workload->clients[workload->options.clients + node];
+        if (!cluster_is_able(workload->cluster, node)) {
+            continue;
+        }
         for (uint32_t key = 0; key < workload->options.keys; key++) {
             const struct operation operation = {.kind = OPERATION_GET,
                                                 .client = client->number,
@@ -382,8 +442,8 @@ void workload_read_all(struct workload *workload)
                                                 .begin_us = workload->world->now_us};
             client->node = node;
             perform(client, &operation);
-            while (client->is_busy && cluster_violation(workload->cluster) == NULL) {
-                (void)world_step(workload->world, UINT64_MAX);
+            while (client->is_busy && cluster_violation(workload->cluster) == NULL &&
+                   world_step(workload->world, UINT64_MAX) != 0) {
             }
         }
     }

@@ -27,10 +27,17 @@ void workload_start(struct workload *workload);
 /* True when every operation was begun and has ended, or its server has died. */
 int workload_is_done(const struct workload *workload);
 
+/* Nothing new is begun, except by workload_probe() and workload_read_all(). */
+void workload_stop(struct workload *workload);
+
 /* A server died: what it had not answered has an unknown outcome. */
 void workload_on_kill(struct workload *workload, uint32_t node);
 
-/* Once the network is healed: read every key through every server. */
+/* Write something through that server, and again until a write is acknowledged or `until_us`.
+ * Returns 1 if one was. */
+int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us);
+
+/* Once the network is healed: read every key through every server that can be asked. */
 void workload_read_all(struct workload *workload);
 
 const struct linear *workload_history(const struct workload *workload);

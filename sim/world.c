@@ -33,6 +33,10 @@ void *world_allocate(size_t size)
     return memory;
 }
 
+enum {
+    DEFER_US = 50000
+};
+
 static int is_before(const struct world_event *left, const struct world_event *right)
 {
     return left->at_us != right->at_us ? left->at_us < right->at_us
@@ -89,8 +93,20 @@ void world_after(struct world *world, uint64_t delay_us, world_handler handler, 
     sift_up(world, world->count++, &event);
 }
 
+void world_defer(struct world *world, uint64_t until_us, world_handler handler, void *object,
+                 uint64_t argument)
+{
+    const uint64_t look = (world->now_us / DEFER_US + 1) * DEFER_US;
+    const uint64_t at = until_us < look ? until_us : look;
+    assert(until_us > world->now_us);
+    world_after(world, at - world->now_us, handler, object, argument);
+}
+
 int world_step(struct world *world, uint64_t until_us)
 {
+    if (world_is_halted(world)) {
+        return 0;
+    }
     if (world->count == 0 || world->heap[0].at_us > until_us) {
         world->now_us = until_us > world->now_us ? until_us : world->now_us;
         return 0;
@@ -121,6 +137,9 @@ void world_trace(struct world *world, const char *what, uint64_t first, uint64_t
 {
     const uint64_t fact[4] = {world->trace, world->now_us, first, second};
     world->trace = XXH3_64bits_withSeed(fact, sizeof fact, XXH3_64bits(what, strlen(what)));
+    if (world->witness != NULL) {
+        world->witness->on_fact(world->witness->context, world, what, first, second);
+    }
     if (world->is_verbose) {
         printf("%9" PRIu64 ".%03" PRIu64 " ms  %-12s %" PRIu64 " %" PRIu64 "\n",
                world->now_us / 1000, world->now_us % 1000, what, first, second);

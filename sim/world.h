@@ -21,6 +21,24 @@ struct world_event {
     uint64_t argument;
 };
 
+/* Somebody who is told what happens, to draw it. Nothing that it does changes the run. */
+struct world_frame {
+    uint32_t from;
+    uint32_t to;
+    uint64_t sent_us;
+    int is_lost;
+    const uint8_t *bytes;
+    size_t size;
+};
+
+struct world;
+struct world_witness {
+    void (*on_fact)(void *context, const struct world *world, const char *what, uint64_t first,
+                    uint64_t second);
+    void (*on_frame)(void *context, const struct world *world, const struct world_frame *frame);
+    void *context;
+};
+
 struct world {
     uint64_t now_us;
     uint64_t sequence;
@@ -30,7 +48,9 @@ struct world {
     struct world_event *heap;
     size_t count;
     size_t capacity;
-    int is_verbose; /* Print what is traced. */
+    int is_verbose;                      /* Print what is traced. */
+    uint64_t event_limit;                /* Nothing happens after so many events; 0: no limit. */
+    const struct world_witness *witness; /* NULL: none. */
 };
 
 void world_init(struct world *world, uint64_t seed, int is_verbose);
@@ -40,9 +60,20 @@ void world_deinit(struct world *world);
 void world_after(struct world *world, uint64_t delay_us, world_handler handler, void *object,
                  uint64_t argument);
 
+/* The same for something that must wait until `until_us`, or less if whoever waits is let go
+ * before: so it is called again now and then. Those who wait keep their order. */
+void world_defer(struct world *world, uint64_t until_us, world_handler handler, void *object,
+                 uint64_t argument);
+
 /* Run the next event. Returns 0 if there is none at or before `until_us`; time is then
  * `until_us`. */
 int world_step(struct world *world, uint64_t until_us);
+
+/* True if the limit of events was reached. */
+static inline int world_is_halted(const struct world *world)
+{
+    return world->event_limit != 0 && world->events >= world->event_limit;
+}
 
 /* Chance. */
 uint64_t world_below(struct world *world, uint64_t limit);
@@ -50,6 +81,14 @@ int world_chance(struct world *world, uint64_t numerator, uint64_t denominator);
 
 /* Enter a fact into the trace: a literal, and two numbers that say which. */
 void world_trace(struct world *world, const char *what, uint64_t first, uint64_t second);
+
+/* A frame arrived, or was lost. Not part of the trace by itself. */
+static inline void world_show_frame(const struct world *world, const struct world_frame *frame)
+{
+    if (world->witness != NULL) {
+        world->witness->on_frame(world->witness->context, world, frame);
+    }
+}
 
 /* Memory that is there, or the end. */
 void *world_allocate(size_t size);

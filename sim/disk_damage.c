@@ -1,0 +1,125 @@
+/* disk_damage.c -- what a disk does to data that was durable. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "sim/disk_internal.h"
+
+enum {
+    TRIES = 64
+};
+
+/* A sector of a file that has a name, and of which nothing is exempt. */
+struct place {
+    struct disk_file *file;
+    uint64_t offset;
+};
+
+static int is_fair(const struct disk *disk, const struct place *place)
+{
+    const struct disk_file *file = place->file;
+    const uint64_t end = place->offset + DISK_SECTOR_SIZE;
+    return end <= file->kept.size && end <= file->seen.size &&
+           !(place->offset < file->synced_to && file->synced_from < end) &&
+           !disk_is_unsettled(disk, file, place->offset, DISK_SECTOR_SIZE);
+}
+
+static struct disk_file *draw_file(struct disk *disk)
+{
+    uint64_t count = 0;
+    struct disk_file *drawn = NULL;
+    for (const struct name *name = disk->kept; name != NULL; name = name->next) {
+        if (name->file != NULL && world_below(disk->world, ++count) == 0) {
+            drawn = name->file;
+        }
+    }
+    return drawn;
+}
+
+static int is_blank(const struct place *place)
+{
+    static const uint8_t ZEROES[DISK_SECTOR_SIZE];
+    return memcmp(place->file->kept.data + place->offset, ZEROES, sizeof ZEROES) == 0;
+}
+
+/* Most of a log is empty, and damage there is no news: look for something that was written. */
+static int draw_place(struct disk *disk, struct place *place)
+{
+    for (uint32_t i = 0; i < TRIES; i++) {
+        place->file = draw_file(disk);
+        if (place->file == NULL || place->file->kept.size < DISK_SECTOR_SIZE) {
+            continue;
+        }
+        const uint64_t sectors = place->file->kept.size / DISK_SECTOR_SIZE;
+        place->offset = world_below(disk->world, sectors) * DISK_SECTOR_SIZE;
+        if (is_fair(disk, place) && !is_blank(place)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void put_sector(const struct place *place, const uint8_t *sector)
+{
+    memcpy(place->file->kept.data + place->offset, sector, DISK_SECTOR_SIZE);
+    memcpy(place->file->seen.data + place->offset, sector, DISK_SECTOR_SIZE);
+}
+
+static int rot(struct disk *disk)
+{
+    struct place place;
+    uint8_t sector[DISK_SECTOR_SIZE];
+    if (!draw_place(disk, &place)) {
+        return 0;
+    }
+    memcpy(sector, place.file->kept.data + place.offset, sizeof sector);
+    sector[world_below(disk->world, sizeof sector)] ^= (uint8_t)(1u << world_below(disk->world, 8));
+    put_sector(&place, sector);
+    return 1;
+}
+
+static int misplace(struct disk *disk)
+{
+    struct place from;
+    struct place to;
+    uint8_t sector[DISK_SECTOR_SIZE];
+    if (!draw_place(disk, &from) || !draw_place(disk, &to)) {
+        return 0;
+    }
+    memcpy(sector, from.file->kept.data + from.offset, sizeof sector);
+    put_sector(&to, sector);
+    return 1;
+}
+
+static int bring_back(struct disk *disk)
+{
+    for (uint32_t i = 0; i < TRIES; i++) {
+        struct disk_file *file = draw_file(disk);
+        if (file != NULL && file->has_stale) {
+            const struct place place = {.file = file, .offset = file->stale_at};
+            if (is_fair(disk, &place) &&
+                memcmp(file->kept.data + place.offset, file->stale, sizeof file->stale) != 0) {
+                put_sector(&place, file->stale);
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+int disk_damage(struct disk *disk, enum disk_damage damage)
+{
+    switch (damage) {
+    case DISK_ROT:
+        return rot(disk);
+    case DISK_STALE:
+        return bring_back(disk);
+    case DISK_MISPLACED:
+        return misplace(disk);
+    case DISK_WIPED:
+        break;
+    }
+    assert(damage == DISK_WIPED);
+    disk_wipe(disk);
+    return 1;
+}

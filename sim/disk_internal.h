@@ -1,0 +1,64 @@
+/* disk_internal.h -- files and names of a simulated disk, for its own files. */
+#ifndef SIM_DISK_INTERNAL_H
+#define SIM_DISK_INTERNAL_H
+
+#include "sim/disk.h"
+
+struct image {
+    uint8_t *data;
+    uint64_t size;
+    uint64_t capacity;
+};
+
+struct disk_file {
+    struct disk *disk;
+    struct disk_file *next; /* Of disk.files. */
+    int is_reached;         /* By a name or a call: else it goes when no process has it open. */
+    struct image seen;
+    struct image kept;
+    uint64_t changed_from; /* Outside of this range both images are alike, ... */
+    uint64_t changed_to;
+    int is_resized;       /* ... if this is 0. */
+    uint64_t synced_from; /* What the last sync made durable lies in here. */
+    uint64_t synced_to;
+    uint64_t stale_at; /* A sector that was written over since, ... */
+    int has_stale;
+    uint8_t stale[DISK_SECTOR_SIZE]; /* ... as it was before. */
+};
+
+struct name {
+    struct name *next;
+    uint64_t hash; /* Of the path. */
+    char *path;
+    struct disk_file *file; /* NULL: a directory. */
+};
+
+struct disk {
+    struct world *world;
+    struct disk_file *files;
+    struct name *seen;
+    struct name *kept;
+    struct call *calls; /* Oldest first. */
+    struct call **last;
+    uint64_t job; /* The one that calls belong to now; 0: none. */
+    uint64_t job_last;
+};
+
+/* What grows is zero. */
+void image_resize(struct image *image, uint64_t size);
+void image_write(struct image *image, uint64_t offset, const uint8_t *from, size_t size);
+
+/* Where the name is in a list, or the list's end; put it there, or change what it leads to; take it
+ * away, if it is there. The last copies a path: the caller frees it. */
+struct name **name_find(struct name **names, const char *path);
+void name_put(struct name **names, const char *path, struct disk_file *file);
+void name_remove(struct name **names, const char *path);
+char *name_copy(const char *path);
+
+/* True if something written there is not yet known to be on the disk. */
+int disk_is_unsettled(const struct disk *disk, const struct disk_file *file, uint64_t offset,
+                      uint64_t size);
+
+void disk_wipe(struct disk *disk);
+
+#endif /* SIM_DISK_INTERNAL_H */

@@ -1,0 +1,184 @@
+/* swarm.c -- what a seed is like. */
+#include "sim/swarm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+#define FAULT_NAME(name, text) [name] = text,
+static const char *const NAMES[] = {[FAULT_NONE] = "none", FAULT_MAP(FAULT_NAME)};
+
+const char *fault_name(enum fault fault)
+{
+    return fault < FAULT_END ? NAMES[fault] : NAMES[FAULT_NONE];
+}
+
+enum fault fault_find(const char *name, size_t length)
+{
+    for (uint32_t i = FAULT_NONE + 1; i < FAULT_END; i++) {
+        if (strlen(NAMES[i]) == length && memcmp(NAMES[i], name, length) == 0) {
+            return (enum fault)i;
+        }
+    }
+    return FAULT_NONE;
+}
+
+void swarm_describe(uint64_t faults, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = 0;
+    for (uint32_t i = FAULT_NONE + 1; i < FAULT_END; i++) {
+        if ((faults & fault_bit((enum fault)i)) != 0 && at < size) {
+            const int length = snprintf(text + at, size - at, "%s%s", at == 0 ? "" : ",", NAMES[i]);
+            at += length > 0 ? (size_t)length : 0;
+        }
+    }
+}
+
+/* A number between 1 and `most` of which the logarithm is even: as many small ones as large. */
+static uint64_t draw_scale(struct world *world, uint64_t most)
+{
+    uint32_t bits = 0;
+    while ((most >> bits) > 1) {
+        bits++;
+    }
+    const uint64_t top = (uint64_t)2 << world_below(world, bits + 1);
+    return 1 + world_below(world, top < most ? top : most);
+}
+
+/* One seed in sixteen is spared, one in sixteen gets everything, and of the others each kind
+ * comes in every second. */
+static uint64_t draw_faults(struct world *world)
+{
+    const uint64_t kind = world_below(world, 16);
+    uint64_t faults = 0;
+    for (uint32_t i = FAULT_NONE + 1; i < FAULT_END; i++) {
+        const int comes = world_chance(world, 1, 2);
+        if (kind == 1 || (kind > 1 && comes)) {
+            faults |= fault_bit((enum fault)i);
+        }
+    }
+    return faults;
+}
+
+static uint32_t draw_ppm(struct swarm *swarm, struct world *world, enum fault fault, uint32_t most)
+{
+    const uint32_t ppm = (uint32_t)draw_scale(world, most);
+    return swarm_has(swarm, fault) ? ppm : 0;
+}
+
+static void draw_net(struct swarm *swarm, struct world *world)
+{
+    struct net_options *net = &swarm->cluster.net;
+    const uint64_t slow = draw_scale(world, 30000);
+    const uint64_t late = draw_scale(world, 3000000);
+    net->delay_us_min = 50 + world_below(world, 500);
+    net->delay_us_max = net->delay_us_min + (swarm_has(swarm, FAULT_SLOW_NET) ? slow : 200);
+    net->late_us_max = 20000 + late;
+    net->loss_ppm = draw_ppm(swarm, world, FAULT_LOSS, 100000);
+    net->repeat_ppm = draw_ppm(swarm, world, FAULT_REPEAT, 300000);
+    net->reorder_ppm = draw_ppm(swarm, world, FAULT_REORDER, 300000);
+    net->victim = 1 + (uint32_t)world_below(world, SYNOD_MESSAGE_TYPE_END - SYNOD_MESSAGE_PREPARE);
+    net->victim_ppm = 50000 + (uint32_t)world_below(world, 500000);
+    if (!swarm_has(swarm, FAULT_PICK)) {
+        net->victim = 0;
+        net->victim_ppm = 0;
+    }
+}
+
+static void draw_os(struct swarm *swarm, struct world *world)
+{
+    struct os_sim_options *os = &swarm->cluster.os;
+    const uint64_t slow = draw_scale(world, 100000);
+    os->turn_us_max = draw_scale(world, 400);
+    os->flush_us_min = 20 + world_below(world, 200);
+    os->flush_us_max = os->flush_us_min + (swarm_has(swarm, FAULT_SLOW_DISK) ? slow : 300);
+    os->stall_ppm = draw_ppm(swarm, world, FAULT_STALL, 5000);
+    os->stall_us = 100000 + world_below(world, 5000000);
+}
+
+static void draw_times(struct swarm *swarm, struct world *world)
+{
+    struct cluster_options *cluster = &swarm->cluster;
+    const uint32_t calm = 40 + (uint32_t)world_below(world, 120);
+    const uint32_t hasty = 4 + (uint32_t)world_below(world, 40);
+    const uint32_t factor = 2 + (uint32_t)world_below(world, 10);
+    const uint32_t more = (uint32_t)world_below(world, 20);
+    const int has_haste = swarm_has(swarm, FAULT_HASTE);
+    cluster->heartbeat_ms = has_haste ? hasty : calm;
+    cluster->election_ms = has_haste ? 2 * hasty + more : calm * factor;
+    swarm->drift_ppm = draw_ppm(swarm, world, FAULT_DRIFT, 300000);
+}
+
+static void draw_workload(struct swarm *swarm, struct world *world)
+{
+    struct workload_options *workload = &swarm->workload;
+    *workload = (struct workload_options){
+        .clients = 1 + (uint32_t)world_below(world, 12),
+        .keys = 1 + (uint32_t)world_below(world, 12),
+        .operations = 2000 + (uint32_t)world_below(world, 1000),
+        .think_us_max = 20000 + draw_scale(world, 2000000),
+        .read_percent = 10 + (uint32_t)world_below(world, 50),
+        .delete_percent = (uint32_t)world_below(world, 15),
+        .swap_percent = (uint32_t)world_below(world, 25),
+    };
+}
+
+/* Misfortunes come so often that about thirty of them fall into the time that the clients need. */
+static void draw_misfortunes(struct swarm *swarm, struct world *world)
+{
+    const struct workload_options *workload = &swarm->workload;
+    const uint64_t work_us =
+        workload->operations * (workload->think_us_max / 2 + 5000) / workload->clients;
+    swarm->fault_us_mean = work_us / (25 + world_below(world, 40));
+    swarm->pause_us_max = 10000 + draw_scale(world, 8000000);
+    swarm->misfortunes = UINT32_MAX;
+    const uint32_t most = (swarm->cluster.nodes - 1) / 2;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < swarm->cluster.nodes; i++) {
+        const uint32_t node = (uint32_t)world_below(world, swarm->cluster.nodes);
+        if (count < most && ((swarm->victims >> node) & 1) == 0) {
+            swarm->victims |= (uint64_t)1 << node;
+            count++;
+        }
+    }
+}
+
+static void apply_limits(struct swarm *swarm, const struct swarm_limits *limits)
+{
+    if (limits->clients != 0) {
+        swarm->workload.clients = limits->clients;
+    }
+    if (limits->operations != 0) {
+        swarm->workload.operations = limits->operations;
+    }
+    if (limits->misfortunes != 0) {
+        swarm->misfortunes = limits->misfortunes;
+    }
+    if (limits->is_spared) {
+        swarm->misfortunes = 0;
+    }
+}
+
+void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_limits *limits)
+{
+    static const uint32_t NODES[] = {3, 3, 3, 5, 5, 3, 5, 4, 1, 7};
+    *swarm = (struct swarm){0};
+    swarm->faults = draw_faults(world) & ~limits->without;
+    swarm->cluster.nodes = NODES[world_below(world, 10)];
+    if (limits->nodes != 0) {
+        swarm->cluster.nodes = limits->nodes;
+    }
+    assert(swarm->cluster.nodes <= NET_NODES_MAX);
+    swarm->cluster.snapshot_bytes = 20000 + world_below(world, 600000);
+    swarm->cluster.tail_bytes = world_below(world, 20000);
+    swarm->cluster.cache_bytes = world_below(world, 20000);
+    swarm->cluster.segment_bytes = 4096u * (uint32_t)(4 + world_below(world, 28));
+    draw_net(swarm, world);
+    draw_os(swarm, world);
+    draw_times(swarm, world);
+    draw_workload(swarm, world);
+    draw_misfortunes(swarm, world);
+    apply_limits(swarm, limits);
+}
