@@ -66,6 +66,7 @@ PROTO_C     := $(PROTOS:proto/%.proto=$(BUILD)/proto/%.pb-c.c)
 PROTO_H     := $(PROTO_C:.c=.h)
 SERVER_C    := $(filter-out %/main.c,$(wildcard src/server/*.c src/cli/*.c))
 BENCH_C     := $(filter-out %/main.c,$(wildcard bench/*.c))
+CHECK_C     := $(wildcard check/*.c)
 SIM_C       := $(filter-out %/main.c,$(wildcard sim/*.c sim/explore/*.c))
 CORE_C      := $(filter-out src/server/% src/cli/%,$(wildcard src/*/*.c))
 LIBRARY_C   := $(foreach dir,base paxos wire os wal peer replica,$(wildcard src/$(dir)/*.c))
@@ -97,7 +98,8 @@ $(BUILD)/proto/%.o: $(BUILD)/proto/%.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out $(WARNINGS),$(CFLAGS)) -std=c11 -c -o $@ $<
 
-include_for = $(if $(filter test/%,$(1)),-Itest/lib) $(if $(filter test/% sim/% bench/%,$(1)),-I.)
+include_for = $(if $(filter test/%,$(1)),-Itest/lib) \
+              $(if $(filter test/% sim/% check/% bench/%,$(1)),-I.)
 $(BUILD)/obj/%.o: %.c | $(PROTO_H) $(SETUP)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -114,6 +116,7 @@ endef
 $(eval $(call archive,$(CORE),$(CORE_O)))
 $(eval $(call archive,$(BUILD)/server.a,$(call object,$(SERVER_C))))
 $(eval $(call archive,$(BUILD)/bench.a,$(call object,$(BENCH_C))))
+$(eval $(call archive,$(BUILD)/check.a,$(call object,$(CHECK_C))))
 $(eval $(call archive,$(BUILD)/sim.a,$(call object,$(SIM_C))))
 $(eval $(call archive,$(BUILD)/test-lib.a,$(call object,$(TEST_LIB_C))))
 
@@ -127,11 +130,15 @@ endef
 $(eval $(call program,$(BUILD)/synod,\
 	$(call object,src/server/main.c) $(BUILD)/server.a $(CORE)))
 $(eval $(call program,$(BUILD)/synod-bench,$(call object,bench/main.c) $(BUILD)/bench.a $(CORE)))
-$(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) $(BUILD)/sim.a $(CORE)))
+$(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) $(BUILD)/sim.a $(BUILD)/check.a \
+	$(CORE)))
 
 # A folder of unit tests is linked with what it is about, where that is part of a program.
 archive_for  = $(if $(filter server cli,$(1)),$(BUILD)/server.a)$\
-               $(if $(filter bench sim,$(1)),$(BUILD)/$(1).a)
+               $(if $(filter bench,$(1)),$(BUILD)/bench.a)$\
+               $(if $(filter sim,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)$\
+               $(if $(filter check,$(1)),$(call object,sim/generate.c sim/record.c) \
+                   $(BUILD)/check.a)
 test_objects = $(call object,$(wildcard $(1)/*.c)) $(call archive_for,$(notdir $(1))) \
                $(BUILD)/test-lib.a $(CORE)
 $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
@@ -155,7 +162,7 @@ $(foreach dir,$(FAULT_DIRS),$(eval $(call program,$(BUILD)/test/fault-$(dir),\
 # The scenarios are no cmocka program: they have a main of their own.
 $(eval $(call program,$(BUILD)/test/scenario,$(call test_objects,test/scenario),-lcmocka))
 $(eval $(call program,$(BUILD)/test/chaos,$(call object,$(wildcard test/chaos/*.c)) \
-	$(BUILD)/server.a $(BUILD)/sim.a $(CORE)))
+	$(BUILD)/server.a $(BUILD)/sim.a $(BUILD)/check.a $(CORE)))
 
 # Fuzz targets: a program for each where there is libFuzzer, else one that replays the corpora.
 # Both may stand on real cores, on a replica in the simulator's world, and on the test rigs.
@@ -255,8 +262,8 @@ bench: $(PROGRAMS) | $(SETUP_PEERS)
 # -- Reading the code ----------------------------------------------------------------------
 
 # The rules of the house that no compiler checks: tools/tidy. It reads release objects too.
-ALL_C := $(wildcard include/*/*.h src/*/*.[ch] sim/*.[ch] sim/*/*.[ch] bench/*.[ch] test/*/*.[ch] \
-         test/unit/*/*.[ch] test/fault/*/*.[ch])
+ALL_C := $(wildcard include/*/*.h src/*/*.[ch] check/*.[ch] sim/*.[ch] sim/*/*.[ch] bench/*.[ch] \
+         test/*/*.[ch] test/unit/*/*.[ch] test/fault/*/*.[ch])
 .PHONY: tidy fmt check coverage
 tidy: $(CORE) $(BUILD)/libsynod.a | $(SETUP_CHECK)
 	@tools/tidy --build $(BUILD)

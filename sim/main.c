@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mutant.h"
+#include "sim/check_command.h"
 #include "sim/explore/explore.h"
 #include "sim/farm.h"
 #include "sim/run.h"
@@ -18,6 +19,7 @@ static const char HELP[] =
     "\n"
     "usage: synod-sim [options]\n"
     "       synod-sim explore [options]    every reachable state of small clusters\n"
+    "       synod-sim check FILE ...       judge histories of what clients saw\n"
     "\n"
     "  --seeds N        run N seeds (default 100), beginning with --from\n"
     "  --from N         the first seed (default 1)\n"
@@ -204,6 +206,9 @@ static int run_all(struct settings *settings, struct tally *tally)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "check") == 0) {
+        return check_command(argc - 1, argv + 1);
+    }
     struct settings settings = {.from = 1, .seeds = 100};
     struct tally tally = {.settings = &settings};
     if (argc > 1 && strcmp(argv[1], "explore") == 0) {

@@ -1,0 +1,389 @@
+/* checker_wgl.c -- the judge that searches: is there one order of the operations on each key?
+ *
+ * A search in depth, without recursion. A call may come next if it began before any remaining
+ * one ended. Three rules keep the search small:
+ *
+ *   - A read that fits is taken at once: whatever order there is from here, there is one with
+ *     this read first.
+ *   - Calls that surely happened are tried first, those that may have after them; of deletions
+ *     that may have happened only the one that began first, as they are all alike.
+ *   - A set of taken calls with the value that they left is searched once. Sets are told apart
+ *     by 128 bits, the exclusive or of a random number for each call: with a million of them
+ *     the odds that any two are mistaken for one another are below 1 in 10^26. */
+#include "check/checker_wgl.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "check/register.h"
+
+enum {
+    MEMORY_MAX = 4 << 20,
+    MEMORY_MIN = 1 << 10
+};
+
+#define NONE UINT32_MAX
+
+struct hash {
+    uint64_t low;
+    uint64_t high;
+};
+
+/* Calls that remain, in order of their beginnings. */
+struct link {
+    uint32_t next;
+    uint32_t previous;
+};
+
+/* A call that was taken. */
+struct frame {
+    uint32_t call;
+    uint32_t choice;
+    uint64_t value; /* Before it. */
+    int is_forced;  /* Nothing else need be tried in its place. */
+};
+
+struct search {
+    const struct register_call *calls;
+    uint32_t count;
+    struct link *links; /* One more than calls twice over: heads of the sure and the unsure. */
+    struct frame *frames;
+    uint32_t depth;
+    uint32_t sure_left; /* Calls that surely happened and were not taken yet. */
+    uint64_t value;     /* What the register holds. */
+    struct hash taken;
+    struct hash *memory; /* An open table; all zero: free. */
+    size_t memory_count;
+    size_t memory_capacity;
+    size_t memory_max;
+    uint32_t best_left;  /* The fewest that were ever left, ... */
+    uint32_t best_call;  /* ... which of them had to come, ... */
+    uint32_t best_write; /* ... and who had written last. */
+};
+
+static uint64_t mix(uint64_t number)
+{
+    number = (number ^ (number >> 30)) * 0xbf58476d1ce4e5b9u;
+    number = (number ^ (number >> 27)) * 0x94d049bb133111ebu;
+    return number ^ (number >> 31);
+}
+
+static void toggle(struct search *search, uint32_t call)
+{
+    search->taken.low ^= mix(2 * (uint64_t)call + 1);
+    search->taken.high ^= mix(~(2 * (uint64_t)call + 1));
+}
+
+static int is_sure(const struct search *search, uint32_t call)
+{
+    return search->calls[call].end_us != UINT64_MAX;
+}
+
+/* -- Memory --------------------------------------------------------------------------------- */
+
+static struct hash *find_pair(const struct search *search, struct hash pair)
+{
+    size_t at = (size_t)pair.low & (search->memory_capacity - 1);
+    for (;;) {
+        struct hash *here = &search->memory[at];
+        if ((here->low == 0 && here->high == 0) ||
+            (here->low == pair.low && here->high == pair.high)) {
+            return here;
+        }
+        at = (at + 1) & (search->memory_capacity - 1);
+    }
+}
+
+static void grow_memory(struct search *search)
+{
+    struct hash *old = search->memory;
+    const size_t old_capacity = search->memory_capacity;
+    search->memory_capacity = old_capacity == 0 ? MEMORY_MIN : 2 * old_capacity;
+    search->memory = checker_allocate(search->memory_capacity, sizeof *search->memory);
+    for (size_t i = 0; i < old_capacity; i++) {
+        if (old[i].low != 0 || old[i].high != 0) {
+            *find_pair(search, old[i]) = old[i];
+        }
+    }
+    free(old);
+}
+
+/* Remember where the search is. Returns 0 if it has been here before. */
+static int remember(struct search *search)
+{
+    const struct hash pair = {search->taken.low ^ mix(search->value + 1),
+                              search->taken.high ^ mix(~search->value)};
+    if (2 * search->memory_count >= search->memory_capacity) {
+        grow_memory(search);
+    }
+    struct hash *here = find_pair(search, pair);
+    const int is_new = here->low == 0 && here->high == 0;
+    *here = pair;
+    search->memory_count += is_new != 0;
+    return is_new;
+}
+
+/* -- Taking calls and giving them back ------------------------------------------------------ */
+
+static uint32_t head_of(const struct search *search, uint32_t call)
+{
+    return search->count + !is_sure(search, call);
+}
+
+static void take(struct search *search, uint32_t call, uint32_t choice, int is_forced)
+{
+    const struct link *link = &search->links[call];
+    const uint64_t write = search->calls[call].choices[choice].write;
+    search->frames[search->depth++] = (struct frame){call, choice, search->value, is_forced};
+    search->links[link->previous].next = link->next;
+    search->links[link->next].previous = link->previous;
+    search->value = write == REGISTER_ANY ? search->value : write;
+    search->sure_left -= is_sure(search, call) != 0;
+    toggle(search, call);
+}
+
+static struct frame give_back(struct search *search)
+{
+    const struct frame frame = search->frames[--search->depth];
+    const struct link *link = &search->links[frame.call];
+    search->links[link->previous].next = frame.call;
+    search->links[link->next].previous = frame.call;
+    search->value = frame.value;
+    search->sure_left += is_sure(search, frame.call) != 0;
+    toggle(search, frame.call);
+    return frame;
+}
+
+/* -- What may come next --------------------------------------------------------------------- */
+
+/* The first end of a call that remains: whatever began after it cannot come next. */
+static uint64_t find_limit(const struct search *search, uint32_t *first_to_end)
+{
+    uint64_t limit = UINT64_MAX;
+    for (uint32_t i = search->links[search->count].next;
+         i < search->count && search->calls[i].begin_us <= limit; i = search->links[i].next) {
+        if (search->calls[i].end_us < limit) {
+            limit = search->calls[i].end_us;
+            *first_to_end = i;
+        }
+    }
+    return limit;
+}
+
+/* True if a call never changes anything where it fits. */
+static int is_read(const struct register_choice *way)
+{
+    return way->write == REGISTER_ANY || way->write == way->is;
+}
+
+/* True if this choice could come now; what need not come at all, only if it changes something. */
+static int is_step(const struct search *search, uint32_t call, uint32_t choice)
+{
+    const struct register_choice *way = &search->calls[call].choices[choice];
+    return register_meets(way, search->value) && !is_read(way) &&
+           (way->write != search->value || is_sure(search, call));
+}
+
+static int is_plain_delete(const struct register_call *call)
+{
+    return call->choice_count == 1 && call->choices[0].write == REGISTER_ABSENT &&
+           call->choices[0].is == REGISTER_ANY && call->choices[0].not [0] == REGISTER_ANY;
+}
+
+/* Take every read that fits. (A write of what is there already is no read: elsewhere it might
+ * change something, and be needed.) */
+static void take_forced(struct search *search)
+{
+    uint32_t first = NONE;
+    int has_taken = 1;
+    while (has_taken) {
+        const uint64_t limit = find_limit(search, &first);
+        has_taken = 0;
+        for (uint32_t i = search->links[search->count].next;
+             i < search->count && search->calls[i].begin_us <= limit; i = search->links[i].next) {
+            const struct register_choice *way = &search->calls[i].choices[0];
+            if (is_read(way) && register_meets(way, search->value)) {
+                take(search, i, 0, 1);
+                has_taken = 1;
+            }
+        }
+    }
+}
+
+/* The next step after `last` among those of one list: (call, choice), or a call of NONE. */
+static struct frame next_in_list(const struct search *search, uint32_t head, uint64_t limit,
+                                 const struct frame *last)
+{
+    struct frame found = {.call = NONE};
+    int has_deleted = 0;
+    for (uint32_t i = search->links[head].next;
+         i < search->count && search->calls[i].begin_us <= limit && found.call == NONE;
+         i = search->links[i].next) {
+        const struct register_call *call = &search->calls[i];
+        const int is_delete = head != search->count && is_plain_delete(call);
+        const int is_like_another = is_delete && has_deleted;
+        has_deleted |= is_delete;
+        for (uint32_t j = 0; j < call->choice_count && found.call == NONE; j++) {
+            const int is_later =
+                last->call == NONE || i > last->call || (i == last->call && j > last->choice);
+            if (is_later && !is_like_another && is_step(search, i, j)) {
+                found = (struct frame){.call = i, .choice = j};
+            }
+        }
+    }
+    return found;
+}
+
+/* The next step to try here after `last` was; a call of NONE: none before it, or none left. */
+static struct frame next_step(struct search *search, const struct frame *last)
+{
+    const struct frame nothing = {.call = NONE};
+    uint32_t first = NONE;
+    const uint64_t limit = find_limit(search, &first);
+    struct frame found = nothing;
+    if (last->call == NONE || is_sure(search, last->call)) {
+        found = next_in_list(search, search->count, limit, last);
+        last = &nothing;
+    }
+    if (found.call == NONE) {
+        found = next_in_list(search, search->count + 1, limit, last);
+    }
+    return found;
+}
+
+/* -- The search ----------------------------------------------------------------------------- */
+
+static void note_best(struct search *search)
+{
+    if (search->sure_left >= search->best_left) {
+        return;
+    }
+    search->best_left = search->sure_left;
+    (void)find_limit(search, &search->best_call);
+    search->best_write = NONE;
+    for (uint32_t i = search->depth; i > 0 && search->best_write == NONE; i--) {
+        const struct frame *frame = &search->frames[i - 1];
+        if (search->calls[frame->call].choices[frame->choice].write != REGISTER_ANY) {
+            search->best_write = frame->call;
+        }
+    }
+}
+
+/* Back to the last place where something else could be tried. Returns 0 if there is none. */
+static int go_back(struct search *search, struct frame *last)
+{
+    do {
+        if (search->depth == 0) {
+            return 0;
+        }
+        *last = give_back(search);
+    } while (last->is_forced);
+    return 1;
+}
+
+static enum checker_opinion run_search(struct search *search)
+{
+    struct frame last = {.call = NONE};
+    take_forced(search);
+    note_best(search);
+    while (search->sure_left > 0) {
+        const struct frame step = next_step(search, &last);
+        if (step.call != NONE) {
+            take(search, step.call, step.choice, 0);
+            take_forced(search);
+            note_best(search);
+            last.call = NONE;
+            if (remember(search)) {
+                continue;
+            }
+        }
+        if (search->memory_count > search->memory_max) {
+            return CHECKER_GAVE_UP;
+        }
+        if (!go_back(search, &last)) {
+            return CHECKER_REJECTS;
+        }
+    }
+    return CHECKER_ACCEPTS;
+}
+
+static void link_calls(struct search *search)
+{
+    const uint32_t heads[2] = {search->count, search->count + 1};
+    for (int i = 0; i < 2; i++) {
+        search->links[heads[i]] = (struct link){heads[i], heads[i]};
+    }
+    for (uint32_t i = 0; i < search->count; i++) {
+        const uint32_t head = head_of(search, i);
+        const uint32_t last = search->links[head].previous;
+        search->links[i] = (struct link){head, last};
+        search->links[last].next = i;
+        search->links[head].previous = i;
+        search->sure_left += is_sure(search, i) != 0;
+    }
+}
+
+static void conclude(const struct chronicle *history, const struct search *search, uint32_t key,
+                     enum checker_opinion opinion, struct checker_verdict *verdict)
+{
+    char sentence[200];
+    int64_t both[2] = {CHECKER_NOBODY, CHECKER_NOBODY};
+    if (opinion == CHECKER_GAVE_UP) {
+        snprintf(sentence, sizeof sentence,
+                 "the search for an order of the %" PRIu32 " operations on key %" PRIu32
+                 " gave up after %zu pairs",
+                 search->count, key, search->memory_count);
+    } else {
+        both[0] = search->best_call == NONE ? CHECKER_NOBODY
+                                            : (int64_t)search->calls[search->best_call].operation;
+        both[1] = search->best_write == NONE ? CHECKER_NOBODY
+                                             : (int64_t)search->calls[search->best_write].operation;
+        snprintf(sentence, sizeof sentence,
+                 "no order of the operations on key %" PRIu32
+                 " explains every answer: in the best "
+                 "one this had to come next and could not, the last write being the other",
+                 key);
+    }
+    checker_conclude(verdict, history, opinion, sentence, both);
+}
+
+static enum checker_opinion judge_key(const struct chronicle *history, struct registers *registers,
+                                      uint32_t key, size_t memory_max,
+                                      struct checker_verdict *verdict)
+{
+    struct search search = {
+        .memory_max = memory_max, .best_call = NONE, .best_write = NONE, .best_left = UINT32_MAX};
+    search.calls = registers_calls(registers, key, &search.count);
+    search.links = checker_allocate((size_t)search.count + 2, sizeof *search.links);
+    search.frames = checker_allocate(search.count, sizeof *search.frames);
+    link_calls(&search);
+    const enum checker_opinion opinion = run_search(&search);
+    if (opinion != CHECKER_ACCEPTS && verdict->opinion != opinion) {
+        conclude(history, &search, key, opinion, verdict);
+    }
+    free(search.links);
+    free(search.frames);
+    free(search.memory);
+    return opinion;
+}
+
+void checker_wgl_within(const struct chronicle *history, const struct checker_wgl_options *options,
+                        struct checker_verdict *verdict)
+{
+    *verdict = (struct checker_verdict){.opinion = CHECKER_ACCEPTS};
+    if (checker_find_flaw(history, verdict) != 0) {
+        return;
+    }
+    struct registers *registers = registers_new(history);
+    for (uint32_t key = 0; key < history->key_count && verdict->opinion != CHECKER_REJECTS; key++) {
+        (void)judge_key(history, registers, key, options->memory_max, verdict);
+    }
+    registers_free(registers);
+}
+
+void checker_wgl(const struct chronicle *history, struct checker_verdict *verdict)
+{
+    const struct checker_wgl_options options = {.memory_max = MEMORY_MAX};
+    checker_wgl_within(history, &options, verdict);
+}

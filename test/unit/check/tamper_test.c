@@ -1,0 +1,86 @@
+/* tamper_test.c -- every judge rejects what cannot be, and accepts what it was made from. */
+#include <string.h>
+
+#include "check/checker_replay.h"
+#include "check/checker_wgl.h"
+#include "sim/generate.h"
+#include "tamper.h"
+#include "test.h"
+
+enum {
+    TIMES = 12,     /* Each way is tried that often, ... */
+    SEEDS_MAX = 300 /* ... on the histories of at most so many seeds. */
+};
+
+static void make_base(uint64_t seed, enum tamper_base base, struct chronicle *history)
+{
+    struct generate_options options = {
+        .seed = seed,
+        .operations = 250,
+        .clients = 6,
+        .members = 3,
+        .keys = 8,
+        .width = 5,
+        .latency_us_max = 1000,
+        .txn_percent = 20,
+        .delete_percent = 12,
+        .get_percent = 40,
+    };
+    if (base == BASE_SEQUENTIAL) {
+        options.clients = 1;
+        options.latency_us_max = 0;
+    } else if (base == BASE_UNKNOWN) {
+        options.is_plain = 1;
+        options.keys = 4;
+        options.unknown_ppm = 50000;
+    }
+    chronicle_init(history);
+    generate_history(&options, history);
+}
+
+static void judge(const struct chronicle *history, unsigned judges, enum checker_opinion opinion,
+                  uint64_t seed)
+{
+    struct checker_verdict verdicts[2] = {{.opinion = opinion}, {.opinion = opinion}};
+    if (judges & JUDGE_REPLAY) {
+        checker_replay(history, &verdicts[0]);
+    }
+    if (judges & JUDGE_SEARCH) {
+        checker_wgl(history, &verdicts[1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (verdicts[i].opinion != opinion) {
+            fail_msg("seed %u: the %s %s: %s", (unsigned)seed, i == 0 ? "replay" : "search",
+                     checker_opinion_name(verdicts[i].opinion), verdicts[i].text);
+        }
+        assert_int_equal(verdicts[i].text[0] == '\0',
+                         opinion == CHECKER_ACCEPTS ||
+                             !((i == 0 ? JUDGE_REPLAY : JUDGE_SEARCH) & judges));
+    }
+}
+
+static void check_way(int (*spoil)(struct chronicle *, struct prng *), enum tamper_base base,
+                      unsigned judges)
+{
+    unsigned times = 0;
+    for (uint64_t seed = 1; seed <= SEEDS_MAX && times < TIMES; seed++) {
+        struct chronicle history;
+        struct prng prng = {seed};
+        make_base(seed, base, &history);
+        judge(&history, JUDGE_BOTH, CHECKER_ACCEPTS, seed);
+        if (spoil(&history, &prng)) {
+            times++;
+            judge(&history, judges, CHECKER_REJECTS, seed);
+        }
+        chronicle_deinit(&history);
+    }
+    assert_int_equal(times, TIMES);
+}
+
+/* A test for each way: that what comes of it is rejected by the judges that it concerns. */
+#define TAMPER_ROWS(name, base, judges)                                                            \
+    TEST(tampered, name)                                                                           \
+    {                                                                                              \
+        check_way(tamper_##name, base, judges);                                                    \
+    }
+TAMPER_MAP(TAMPER_ROWS)
