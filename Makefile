@@ -219,11 +219,13 @@ sim: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
 	    $(if $(MUTANT),--mutant $(MUTANT))
 
-# Every reachable state. DEPTH=release: larger scopes, hours. SCOPE=a: that one.
+# Every reachable state. DEPTH=release: larger scopes, an hour. SCOPE=b: that one. A claim that
+# breaks is drawn in $(BUILD)/explore.svg.
 DEPTH ?= ci
 explore: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim explore --depth $(DEPTH) $(if $(SCOPE),--scope $(SCOPE)) \
-	    $(if $(STATES),--states $(STATES)) $(if $(MUTANT),--mutant $(MUTANT))
+	    $(if $(STATES),--states $(STATES)) $(if $(MUTANT),--mutant $(MUTANT)) \
+	    --draw $(BUILD)/explore.svg
 
 # SECONDS=10: for each target. TARGET=step: that one. KEEP=1: what was found becomes the corpus.
 SECONDS ?= 10

@@ -1,6 +1,7 @@
 /* explore.c -- the command: which scopes, how far, and what to say of them. */
 #include "sim/explore/explore.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,11 +22,12 @@ static const char HELP[] =
     "  --depth D      the scopes of this depth: ci (the default) or release\n"
     "  --scope NAME   only this one\n"
     "  --list         say what the scopes are, and end\n"
-    "  --states N     stop each scope after N states\n"
+    "  --states N     stop each scope after N states, not where it says itself\n"
     "  --memory N     GiB for what was seen (default: half of the machine's)\n"
     "  --threads N    that many (default: the cores of the machine)\n"
     "  --mutant N     switch a seeded bug on (builds with MUTATIONS=1 only)\n"
-    "  --replay WAY   tell what happens on a way, as a broken claim names it (with --scope)\n"
+    "  --replay WAY   draw what happens on a way, as a broken claim names it (with --scope)\n"
+    "  --draw FILE    draw it as an SVG picture, too\n"
     "  --help         this\n"
     "\n"
     "Within a scope, everything that can happen does: messages arrive in every order, late, twice\n"
@@ -39,6 +41,7 @@ struct settings {
     const char *depth;
     const char *scope;
     const char *way;
+    const char *picture;
     uint64_t states;
     uint64_t memory_gib;
     uint64_t threads;
@@ -72,11 +75,17 @@ static void select_mutant(uint64_t row)
 static void parse(int argc, char **argv, struct settings *settings)
 {
     static const struct option OPTIONS[] = {
-        {"depth", required_argument, NULL, 'd'},  {"scope", required_argument, NULL, 's'},
-        {"list", no_argument, NULL, 'l'},         {"states", required_argument, NULL, 'n'},
-        {"memory", required_argument, NULL, 'm'}, {"threads", required_argument, NULL, 't'},
-        {"mutant", required_argument, NULL, 'b'}, {"replay", required_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"depth", required_argument, NULL, 'd'},
+        {"scope", required_argument, NULL, 's'},
+        {"list", no_argument, NULL, 'l'},
+        {"states", required_argument, NULL, 'n'},
+        {"memory", required_argument, NULL, 'm'},
+        {"threads", required_argument, NULL, 't'},
+        {"mutant", required_argument, NULL, 'b'},
+        {"replay", required_argument, NULL, 'r'},
+        {"draw", required_argument, NULL, 'w'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "h", OPTIONS, NULL)) != -1) {
@@ -104,6 +113,9 @@ static void parse(int argc, char **argv, struct settings *settings)
             break;
         case 'r':
             settings->way = optarg;
+            break;
+        case 'w':
+            settings->picture = optarg;
             break;
         case 'h':
             fputs(HELP, stdout);
@@ -134,6 +146,7 @@ static void show_progress(void *context, const struct search_result *result)
 
 static void print_head(void)
 {
+    puts("Levels: how many steps it takes to reach the last state; + where there are more.");
     printf("%-4s %-58s %13s %6s %9s %8s\n", "", "", "states", "levels", "nodes", "1000/s");
 }
 
@@ -148,6 +161,25 @@ static void print_row(const struct scope *scope, const struct search_result *res
     fflush(stdout);
 }
 
+/* Draw it on standard output and, if one was asked for, as a picture. */
+static int show_story(const struct scope *scope, const char *way, const struct settings *settings)
+{
+    FILE *picture = NULL;
+    if (settings->picture != NULL) {
+        picture = fopen(settings->picture, "w");
+        if (picture == NULL) {
+            fprintf(stderr, "synod-sim explore: %s: %s\n", settings->picture, strerror(errno));
+            return 2;
+        }
+    }
+    const int code = story_tell(scope, way, stdout, picture);
+    if (picture != NULL) {
+        fclose(picture);
+        printf("  drawn in %s\n", settings->picture);
+    }
+    return code;
+}
+
 static void show_violation(const struct search_options *options, const struct settings *settings)
 {
     struct violation violation;
@@ -156,7 +188,7 @@ static void show_violation(const struct search_options *options, const struct se
         puts("  (the way to it was not found again within the memory allowed)");
         return;
     }
-    story_tell(options->scope, way, stdout);
+    (void)show_story(options->scope, way, settings);
     printf("  to see it again: synod-sim explore --depth %s --scope %s --replay %s\n",
            settings->depth, options->scope->name, way);
     free(way);
@@ -179,7 +211,7 @@ static void explore(const struct scope *scope, const struct settings *settings,
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const struct search_options options = {
         .scope = scope,
-        .states_max = settings->states,
+        .states_max = settings->states != 0 ? settings->states : scope->states_max,
         .bytes_max = memory_for(settings),
         .threads = settings->threads != 0 ? (uint32_t)settings->threads
                                           : (uint32_t)(cores > 0 ? cores : 1),
@@ -250,7 +282,7 @@ int explore_main(int argc, char **argv)
         return 0;
     }
     if (settings.way != NULL) {
-        return story_tell(scope, settings.way, stdout);
+        return show_story(scope, settings.way, &settings);
     }
     return explore_all(scopes, count, &settings);
 }

@@ -135,6 +135,7 @@ static void take_apart(struct node_bench *bench, uint32_t number)
     load_list(parts, bench->node.proposals, &bench->proposals);
     load_list(parts, bench->node.forgotten, &bench->forgotten);
     bench->own.count = 0;
+    bench->sent.count = 0;
 }
 
 static uint32_t put_together(struct node_bench *bench)
@@ -226,19 +227,39 @@ static uint32_t message_number(struct node_bench *bench, const struct synod_mess
 static void release(struct node_bench *bench, uint32_t number)
 {
     const struct packet *packet = node_packet(bench->parts, number);
-    struct node_outcome *outcome = bench->outcome;
     if (packet->message.to == packet->message.from) {
         node_list_append(&bench->own, number);
         return;
     }
     node_check_sent(bench, packet);
-    for (uint32_t i = 0; i < outcome->sent_count; i++) {
-        if (outcome->sent[i] == number) {
-            return;
-        }
+    uint32_t at = 0;
+    while (at < bench->sent.count && bench->sent.items[at] < number) {
+        at++;
     }
-    assert(outcome->sent_count < NODE_SENT_MAX && number <= UINT16_MAX);
-    outcome->sent[outcome->sent_count++] = (uint16_t)number;
+    if (at == bench->sent.count || bench->sent.items[at] != number) {
+        node_list_append(&bench->sent, number);
+        memmove(&bench->sent.items[at + 1], &bench->sent.items[at],
+                (bench->sent.count - 1 - at) * sizeof bench->sent.items[0]);
+        bench->sent.items[at] = (uint16_t)number;
+    }
+}
+
+/* The network of the scope may lose all messages of a kind. */
+static int is_carried(const struct node_bench *bench, const struct synod_message *message)
+{
+    const struct scope *scope = bench->parts->scope;
+    const int is_question = message->type == SYNOD_MESSAGE_ASK;
+    if (message->to == message->from) {
+        return 1;
+    }
+    if ((scope->messages & SCOPE_LATECOMER) != 0) {
+        const int is_refused =
+            message->type == SYNOD_MESSAGE_ACCEPT && message->to == scope->members;
+        const int is_idle = is_question && message->from != scope->members;
+        return (scope->messages & 1u << message->type) != 0 && !is_refused && !is_idle;
+    }
+    return (scope->messages & 1u << message->type) != 0 &&
+           !(is_question && synod_ballot_is_none(message->ballot));
 }
 
 /* -- Steps of the core ---------------------------------------------------------------------- */
@@ -256,14 +277,13 @@ static void note_messages(struct node_bench *bench)
 {
     for (uint32_t i = 0; i < bench->effects->message_count; i++) {
         const struct synod_message *message = &bench->effects->messages[i];
-        const int is_own = message->to == bench->options.self;
         if (message->type == SYNOD_MESSAGE_ACCEPT) {
             for (uint32_t k = 0; k < message->entry_count; k++) {
                 node_check_proposal(bench, message->ballot, &message->entries[k]);
             }
         }
-        if (!is_own && (bench->parts->scope->messages & 1u << message->type) == 0) {
-            continue; /* The network of this scope loses all of these. */
+        if (!is_carried(bench, message)) {
+            continue;
         }
         const uint32_t number = message_number(bench, message, 0);
         if (message->after_lsn > bench->core->durable) {
@@ -557,6 +577,7 @@ void node_step(struct node_bench *bench, uint32_t member, uint32_t node, struct 
                 outcome->flags = NODE_IMPOSSIBLE;
             }
             outcome->node = put_together(bench);
+            outcome->sent = enter_list(bench->parts, &bench->sent);
         }
     }
     escape_end();

@@ -16,7 +16,6 @@
 
 enum {
     NODE_LIST_MAX = 64, /* Records, messages that wait, proposals: of one node. */
-    NODE_SENT_MAX = 64, /* Messages sent in one event. */
     NODE_ENTRIES_MAX = 4,
 };
 
@@ -84,8 +83,7 @@ enum node_outcome_flags {
 struct node_outcome {
     uint32_t node;
     uint32_t flags;
-    uint32_t sent_count;
-    uint16_t sent[NODE_SENT_MAX]; /* Numbers of messages. */
+    uint32_t sent; /* List of messages, numbers rising. */
 };
 
 /* A broken claim. */

@@ -24,6 +24,7 @@ struct node_bench {
     struct node_list proposals;
     struct node_list forgotten;
     struct node_list own; /* Messages to itself that may be given back. */
+    struct node_list sent;
     struct node_outcome *outcome;
     struct violation breach;
 };

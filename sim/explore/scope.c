@@ -1,35 +1,71 @@
-/* scope.c -- the worlds that are explored, small enough to be seen whole. */
+/* scope.c -- the worlds that are explored: small enough to be seen whole, or for so many states.
+ *
+ * Breadth comes first, so a search that is stopped has seen everything that so few steps can do. */
 #include "sim/explore/scope.h"
 
 #include <stddef.h>
 #include <string.h>
 
 enum {
+    MILLION = 1000000,
+
+    DECIDING = 1 << SYNOD_MESSAGE_PREPARE | 1 << SYNOD_MESSAGE_PROMISE | 1 << SYNOD_MESSAGE_ACCEPT |
+               1 << SYNOD_MESSAGE_ACCEPTED,
     PHASES = 1 << SYNOD_MESSAGE_PREPARE | 1 << SYNOD_MESSAGE_PROMISE | 1 << SYNOD_MESSAGE_ACCEPT |
              1 << SYNOD_MESSAGE_ACCEPTED | 1 << SYNOD_MESSAGE_REFUSED,
     LEARNING = 1 << SYNOD_MESSAGE_NOTICE | 1 << SYNOD_MESSAGE_CHOSEN,
     FETCHING = 1 << SYNOD_MESSAGE_FETCH | 1 << SYNOD_MESSAGE_LEARN,
     ASKING = 1 << SYNOD_MESSAGE_ASK | 1 << SYNOD_MESSAGE_ANSWER,
-    READING = 1 << SYNOD_MESSAGE_READ | 1 << SYNOD_MESSAGE_READ_INDEX,
 };
 
 /* clang-format off */
 static const struct scope CI[] = {
-    {"a", "one slot, two proposers, three ballots, a crash",
-     3, 0, 0, 2, 1, PHASES | LEARNING, 1,
+    {"a1", "one slot, three ballots of two proposers",
+     3, 0, 0, 2, 1, DECIDING, 0, 0,
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2}},
+    {"a2", "the same on slow disks, and a crash",
+     3, 0, 0, 2, 1, PHASES | LEARNING, 1, 6 * MILLION,
      {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}},
     {"b", "two slots, and a change of leader between them",
-     3, 0, 0, 2, 2, PHASES | LEARNING, 0,
+     3, 0, 0, 2, 2, DECIDING, 0, 0,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+    {"c1", "four members, quorums of three and of two",
+     4, 3, 2, 2, 1, PHASES | LEARNING, 0, 0,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}},
+    {"c2", "five members, quorums of four and of two",
+     5, 4, 2, 2, 1, DECIDING, 0, 3 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}},
     {"d", "reads by a leader that another may have deposed",
-     3, 0, 0, 2, 1, PHASES | LEARNING | ASKING, 0,
+     3, 0, 0, 2, 1, DECIDING | ASKING, 0, 3 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}},
+    {"e", "a snapshot, and a member that is too far behind",
+     3, 0, 0, 1, 1, DECIDING | FETCHING | ASKING | SCOPE_LATECOMER, 0, 3 * MILLION,
+     {[SCOPE_STANDS] = 1, [SCOPE_PROPOSALS] = 1, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1}},
 };
 
 static const struct scope RELEASE[] = {
-    {"a", "one slot, two proposers, three ballots, two crashes, a repeat",
-     3, 0, 0, 2, 1, PHASES | LEARNING, 1,
-     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 2, [SCOPE_REPEATS] = 1}},
+    {"a1", "one slot, three ballots of two proposers, all messages",
+     3, 0, 0, 2, 1, PHASES | LEARNING, 0, 0,
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2}},
+    {"a2", "the same on slow disks, and two crashes",
+     3, 0, 0, 2, 1, PHASES | LEARNING, 1, 300 * MILLION,
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 2}},
+    {"b", "two slots, and a change of leader between them",
+     3, 0, 0, 2, 2, PHASES | LEARNING, 0, 200 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+    {"c1", "four members, quorums of three and of two, a crash",
+     4, 3, 2, 2, 1, PHASES | LEARNING, 1, 100 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}},
+    {"c2", "five members, quorums of four and of two",
+     5, 4, 2, 2, 1, DECIDING, 0, 200 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}},
+    {"d", "reads by a leader that another may have deposed",
+     3, 0, 0, 2, 1, DECIDING | ASKING, 0, 200 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}},
+    {"e", "a snapshot, a member that is too far behind, and a crash",
+     3, 0, 0, 2, 1, DECIDING | FETCHING | ASKING | SCOPE_LATECOMER, 0, 200 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1,
+      [SCOPE_CRASHES] = 1}},
 };
 /* clang-format on */
 

@@ -10,6 +10,11 @@ enum {
     SCOPE_MEMBERS_MAX = 5,
     SCOPE_SLOTS_MAX = 4,
     SCOPE_WINDOW = 8, /* The smallest that holds twice the slots. */
+
+    /* Beside the types in `messages`: the last member hears no ACCEPT, and falls behind. It asks
+     * others whether they are there although it does not lead, and so hears who knows more; else
+     * only leaders ask, as reads need it. */
+    SCOPE_LATECOMER = 1,
 };
 
 /* What may happen only so often, over all members. */
@@ -18,7 +23,6 @@ enum scope_budget {
     SCOPE_PROPOSALS,  /* A leader proposes a value, each time another. */
     SCOPE_CRASHES,    /* A member loses what is not durable, and starts again. */
     SCOPE_TIMEOUTS,   /* So much time passes at a member that every time-out is over. */
-    SCOPE_REPEATS,    /* A message arrives, and will arrive again. */
     SCOPE_READS,      /* A leader begins a linearizable read. */
     SCOPE_SNAPSHOTS,  /* A member's state up to now replaces its older records. */
     SCOPE_BUDGETS,
@@ -32,8 +36,11 @@ struct scope {
     uint32_t phase2;
     uint32_t proposers;    /* The first so many may stand. */
     uint32_t slots;        /* No leader proposes beyond. */
-    uint32_t messages;     /* Set of the types that the network carries: 1 << type. */
+    uint32_t messages;     /* Set of the types that the network carries: 1 << type; and
+                            * SCOPE_LATECOMER. */
     uint32_t is_disk_slow; /* Records become durable one by one, in steps of their own. */
+    uint64_t states_max;   /* Where the search stops, unless another bound is asked for; 0: when
+                            * all has been seen. */
     uint8_t budgets[SCOPE_BUDGETS];
 };
 

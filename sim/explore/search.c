@@ -57,7 +57,10 @@ static struct frontier *next_level(struct search *search)
 static void hand_over(struct seeker *seeker)
 {
     struct search *search = seeker->search;
-    atomic_fetch_add(&search->states, seeker->states);
+    const uint64_t states = atomic_fetch_add(&search->states, seeker->states) + seeker->states;
+    if (search->options->states_max != 0 && states >= search->options->states_max) {
+        atomic_store(&search->is_over, 1);
+    }
     atomic_fetch_add(&search->steps, seeker->steps);
     seeker->states = 0;
     seeker->steps = 0;
@@ -163,8 +166,7 @@ static void seek_all(struct search *search, struct seeker *seekers)
     uint64_t before = 0;
     while (this_level(search)->count > 0 && !atomic_load(&search->is_over)) {
         const uint64_t here = this_level(search)->count;
-        if (make_room(search, before) != 0 ||
-            (search->options->states_max != 0 && result->states >= search->options->states_max)) {
+        if (make_room(search, before) != 0) {
             return;
         }
         before = here;

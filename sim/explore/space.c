@@ -8,116 +8,53 @@
 
 #include "base/assert.h"
 #include "sim/explore/claims.h"
-
-enum {
-    MEMO_SLOTS_MIN = 1 << 16
-};
-
-/* A step that was taken. */
-struct step {
-    uint64_t key; /* Node, member and event; 0: none. */
-    uint64_t argument;
-    struct node_outcome *outcome;
-};
+#include "sim/explore/memo.h"
 
 struct explorer {
     struct world_parts *parts;
     struct node_bench *bench;
-    struct step *steps;
-    uint64_t step_count;
-    uint64_t slot_count;
+    struct memo steps;    /* Node, member and event: what came of it. */
+    struct memo unions;   /* Messages, messages sent: both together. */
     struct action action; /* The one that is tried. */
-    struct node_outcome outcome;
 };
-
-static void *take(size_t size)
-{
-    void *memory = calloc(1, size);
-    assert(memory != NULL);
-    return memory;
-}
 
 struct explorer *explorer_new(struct world_parts *parts)
 {
-    struct explorer *explorer = take(sizeof *explorer);
+    struct explorer *explorer = calloc(1, sizeof *explorer);
+    assert(explorer != NULL);
     explorer->parts = parts;
     explorer->bench = node_bench_new(parts);
-    explorer->slot_count = MEMO_SLOTS_MIN;
-    explorer->steps = take(explorer->slot_count * sizeof *explorer->steps);
+    memo_init(&explorer->steps);
+    memo_init(&explorer->unions);
     return explorer;
 }
 
 void explorer_free(struct explorer *explorer)
 {
-    for (uint64_t i = 0; i < explorer->slot_count; i++) {
-        free(explorer->steps[i].outcome);
-    }
-    free(explorer->steps);
+    memo_deinit(&explorer->steps);
+    memo_deinit(&explorer->unions);
     node_bench_free(explorer->bench);
     free(explorer);
 }
 
-/* -- Steps that were taken ------------------------------------------------------------------ */
-
-static uint64_t mixed(uint64_t key, uint64_t argument)
-{
-    uint64_t hash = (key ^ argument << 32) * UINT64_C(0x9e3779b97f4a7c15);
-    hash ^= hash >> 29;
-    hash *= UINT64_C(0xbf58476d1ce4e5b9);
-    return hash ^ hash >> 32;
-}
-
-static struct step *find_step(const struct explorer *explorer, uint64_t key, uint64_t argument)
-{
-    for (uint64_t at = mixed(key, argument);; at++) {
-        struct step *step = &explorer->steps[at & (explorer->slot_count - 1)];
-        if (step->key == 0 || (step->key == key && step->argument == argument)) {
-            return step;
-        }
-    }
-}
-
-static void make_room(struct explorer *explorer)
-{
-    struct step *old = explorer->steps;
-    const uint64_t count = explorer->slot_count;
-    if (explorer->step_count < count / 2) {
-        return;
-    }
-    explorer->slot_count = 2 * count;
-    explorer->steps = take(explorer->slot_count * sizeof *explorer->steps);
-    for (uint64_t i = 0; i < count; i++) {
-        if (old[i].key != 0) {
-            *find_step(explorer, old[i].key, old[i].argument) = old[i];
-        }
-    }
-    free(old);
-}
-
-/* What the member does, taken from memory or computed. */
-static const struct node_outcome *step_of(struct explorer *explorer, const struct action *action,
-                                          uint32_t node)
+/* What the member does, taken from memory or computed. What breaks a claim is not kept: the
+ * search ends there. */
+static struct node_outcome step_of(struct explorer *explorer, const struct action *action,
+                                   uint32_t node)
 {
     const uint64_t key = (uint64_t)node << 8 | (uint64_t)action->member << 4 | action->event.type;
-    struct step *step = find_step(explorer, key, action->event.argument);
-    if (step->key != 0) {
-        return step->outcome;
+    const uint32_t *known = memo_find(&explorer->steps, key, action->event.argument);
+    struct node_outcome outcome;
+    if (known != NULL) {
+        return (struct node_outcome){known[0], known[1], known[2]};
     }
-    struct node_outcome *outcome = &explorer->outcome;
-    node_step(explorer->bench, action->member, node, action->event, outcome);
-    if ((outcome->flags & NODE_BROKEN) != 0) {
-        return outcome; /* The search ends here. */
+    node_step(explorer->bench, action->member, node, action->event, &outcome);
+    if ((outcome.flags & NODE_BROKEN) == 0) {
+        memo_keep(&explorer->steps,
+                  &(struct memo_entry){
+                      key, action->event.argument, {outcome.node, outcome.flags, outcome.sent}});
     }
-    const size_t size =
-        offsetof(struct node_outcome, sent) + outcome->sent_count * sizeof outcome->sent[0];
-    make_room(explorer);
-    step = find_step(explorer, key, action->event.argument);
-    step->key = key;
-    step->argument = action->event.argument;
-    step->outcome = take(size);
-    memcpy(step->outcome, outcome, size);
-    explorer->step_count++;
-    return step->outcome;
+    return outcome;
 }
 
 /* -- States --------------------------------------------------------------------------------- */
@@ -125,56 +62,56 @@ static const struct node_outcome *step_of(struct explorer *explorer, const struc
 uint32_t space_encode(const struct world_parts *parts, const struct state *state, uint8_t *to)
 {
     const uint32_t node_bytes = parts->scope->members * (uint32_t)sizeof state->nodes[0];
-    const uint32_t message_bytes = state->message_count * (uint32_t)sizeof state->messages[0];
-    uint8_t *at = to;
-    memcpy(at, state->nodes, node_bytes);
-    at += node_bytes;
-    memcpy(at, state->budgets, SCOPE_BUDGETS);
-    at += SCOPE_BUDGETS;
-    *at++ = state->message_count;
-    memcpy(at, state->messages, message_bytes);
-    return (uint32_t)(at - to) + message_bytes;
+    memcpy(to, state->nodes, node_bytes);
+    memcpy(to + node_bytes, &state->messages, sizeof state->messages);
+    memcpy(to + node_bytes + sizeof state->messages, state->budgets, SCOPE_BUDGETS);
+    return node_bytes + (uint32_t)sizeof state->messages + SCOPE_BUDGETS;
 }
 
 uint32_t space_decode(const struct world_parts *parts, const uint8_t *from, struct state *state)
 {
     const uint32_t node_bytes = parts->scope->members * (uint32_t)sizeof state->nodes[0];
-    const uint8_t *at = from;
-    memcpy(state->nodes, at, node_bytes);
-    at += node_bytes;
-    memcpy(state->budgets, at, SCOPE_BUDGETS);
-    at += SCOPE_BUDGETS;
-    state->message_count = *at++;
-    memcpy(state->messages, at, state->message_count * sizeof state->messages[0]);
-    return (uint32_t)(at - from) + state->message_count * (uint32_t)sizeof state->messages[0];
+    memcpy(state->nodes, from, node_bytes);
+    memcpy(&state->messages, from + node_bytes, sizeof state->messages);
+    memcpy(state->budgets, from + node_bytes + sizeof state->messages, SCOPE_BUDGETS);
+    return node_bytes + (uint32_t)sizeof state->messages + SCOPE_BUDGETS;
 }
 
-static void add_message(struct state *state, uint16_t message)
+/* Two rising lists as one. */
+static uint32_t merge(struct explorer *explorer, uint32_t messages, uint32_t sent)
 {
-    uint32_t at = state->message_count;
-    while (at > 0 && state->messages[at - 1] > message) {
-        at--;
+    const struct bytes left = pool_at(&explorer->parts->lists, messages);
+    const struct bytes right = pool_at(&explorer->parts->lists, sent);
+    const uint16_t *a = (const void *)left.data;
+    const uint16_t *b = (const void *)right.data;
+    const uint16_t *const a_end = a + left.size / sizeof *a;
+    const uint16_t *const b_end = b + right.size / sizeof *b;
+    uint16_t merged[SPACE_MESSAGES_MAX];
+    uint32_t count = 0;
+    while (a < a_end || b < b_end) {
+        assert(count < SPACE_MESSAGES_MAX);
+        const int is_left = b == b_end || (a < a_end && *a <= *b);
+        const uint16_t number = is_left ? *a : *b;
+        a += a < a_end && *a == number;
+        b += b < b_end && *b == number;
+        merged[count++] = number;
     }
-    if (at > 0 && state->messages[at - 1] == message) {
-        return;
-    }
-    assert(state->message_count < SPACE_MESSAGES_MAX);
-    memmove(&state->messages[at + 1], &state->messages[at],
-            (state->message_count - at) * sizeof state->messages[0]);
-    state->messages[at] = message;
-    state->message_count++;
+    return pool_enter(&explorer->parts->lists, merged, count * sizeof *merged);
 }
 
-static void remove_message(struct state *state, uint32_t message)
+static uint32_t messages_with(struct explorer *explorer, uint32_t messages, uint32_t sent)
 {
-    for (uint32_t i = 0; i < state->message_count; i++) {
-        if (state->messages[i] == message) {
-            state->message_count--;
-            memmove(&state->messages[i], &state->messages[i + 1],
-                    (state->message_count - i) * sizeof state->messages[0]);
-            return;
-        }
+    if (pool_at(&explorer->parts->lists, sent).size == 0) {
+        return messages;
     }
+    const uint64_t key = (uint64_t)messages + 1;
+    const uint32_t *known = memo_find(&explorer->unions, key, sent);
+    if (known != NULL) {
+        return known[0];
+    }
+    const uint32_t merged = merge(explorer, messages, sent);
+    memo_keep(&explorer->unions, &(struct memo_entry){key, sent, {merged, 0, 0}});
+    return merged;
 }
 
 /* -- Actions -------------------------------------------------------------------------------- */
@@ -195,10 +132,9 @@ static enum scope_budget budget_of(const struct action *action)
         return SCOPE_READS;
     case NODE_SNAPSHOT:
         return SCOPE_SNAPSHOTS;
-    case NODE_MESSAGE:
-        return action->is_repeat ? SCOPE_REPEATS : SCOPE_BUDGETS;
     case NODE_BEGIN:
     case NODE_FLUSH:
+    case NODE_MESSAGE:
         break;
     }
     return SCOPE_BUDGETS;
@@ -213,27 +149,24 @@ static int act(struct explorer *explorer, const struct state *state, const struc
         return 0;
     }
     explorer->action = *action;
-    const struct node_outcome *outcome = step_of(explorer, action, state->nodes[action->member]);
-    if ((outcome->flags & NODE_BROKEN) != 0) {
+    const struct node_outcome outcome = step_of(explorer, action, state->nodes[action->member]);
+    if ((outcome.flags & NODE_BROKEN) != 0) {
         *violation = *node_breach(explorer->bench);
         return -1;
     }
-    if ((outcome->flags & NODE_IMPOSSIBLE) != 0) {
+    if ((outcome.flags & NODE_IMPOSSIBLE) != 0) {
         return 0;
     }
-    memcpy(next, state,
-           offsetof(struct state, messages) + state->message_count * sizeof state->messages[0]);
-    next->nodes[action->member] = outcome->node;
+    *next = *state;
+    next->nodes[action->member] = outcome.node;
+    next->messages = messages_with(explorer, state->messages, outcome.sent);
     if (budget < SCOPE_BUDGETS) {
         next->budgets[budget]--;
+    } else if (next->nodes[action->member] == state->nodes[action->member] &&
+               next->messages == state->messages) {
+        return 0; /* Heard before, or stale. */
     }
-    if (action->event.type == NODE_MESSAGE && !action->is_repeat) {
-        remove_message(next, action->event.argument);
-    }
-    for (uint32_t i = 0; i < outcome->sent_count; i++) {
-        add_message(next, outcome->sent[i]);
-    }
-    if ((outcome->flags & NODE_CONCERNS_ALL) != 0) {
+    if ((outcome.flags & NODE_CONCERNS_ALL) != 0) {
         return claims_check(explorer->parts, next, violation) != 0 ? -1 : 1;
     }
     return 1;
@@ -278,14 +211,6 @@ static int is_open(const struct world_parts *parts, const struct action *action)
     return action->event.type != NODE_FLUSH || scope->is_disk_slow;
 }
 
-static struct action arrival(const struct world_parts *parts, uint32_t message, int is_repeat)
-{
-    const struct packet *packet = node_packet(parts, message);
-    return (struct action){.member = (uint32_t)packet->message.to - 1,
-                           .event = {.type = NODE_MESSAGE, .argument = message},
-                           .is_repeat = (uint32_t)is_repeat};
-}
-
 int space_expand(struct explorer *explorer, const struct state *state, space_visit visit,
                  void *context, struct violation *violation)
 {
@@ -300,8 +225,13 @@ int space_expand(struct explorer *explorer, const struct state *state, space_vis
             return stop;
         }
     }
-    for (uint32_t i = 0; i < 2u * state->message_count; i++) {
-        action = arrival(parts, state->messages[i / 2], (int)(i % 2));
+    const struct bytes list = pool_at(&parts->lists, state->messages);
+    const uint16_t *messages = (const void *)list.data;
+    for (size_t i = 0; i < list.size / sizeof *messages; i++) {
+        action = (struct action){
+            .member = (uint32_t)node_packet(parts, messages[i])->message.to - 1,
+            .event = {.type = NODE_MESSAGE, .argument = messages[i]},
+        };
         const int led = act(explorer, state, &action, &next, violation);
         const int stop = led > 0 ? visit(context, &action, &next) : led;
         if (stop != 0) {
@@ -321,6 +251,7 @@ int space_first(struct explorer *explorer, struct state *state, struct violation
     const struct world_parts *parts = explorer->parts;
     memset(state, 0, sizeof *state);
     memcpy(state->budgets, parts->scope->budgets, SCOPE_BUDGETS);
+    state->messages = pool_enter(&explorer->parts->lists, NULL, 0);
     for (uint32_t m = 0; m < parts->scope->members; m++) {
         state->nodes[m] = node_first(explorer->parts, m);
     }
@@ -341,7 +272,7 @@ void space_name_action(const struct world_parts *parts, const struct action *act
 {
     static const char LETTERS[] = "?bspfctrnm";
     if (action->event.type == NODE_MESSAGE) {
-        snprintf(name, SPACE_NAME_BYTES, "%c%016" PRIx64, action->is_repeat ? 'k' : 'm',
+        snprintf(name, SPACE_NAME_BYTES, "m%016" PRIx64,
                  pool_hash(&parts->messages, action->event.argument));
     } else {
         snprintf(name, SPACE_NAME_BYTES, "%c%c", LETTERS[action->event.type],

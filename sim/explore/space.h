@@ -5,24 +5,24 @@
 #include "sim/explore/node.h"
 
 enum {
-    SPACE_MESSAGES_MAX = 120,
-    SPACE_STATE_BYTES_MAX = 4 * SCOPE_MEMBERS_MAX + SCOPE_BUDGETS + 1 + 2 * SPACE_MESSAGES_MAX,
+    SPACE_MESSAGES_MAX = 400,
+    SPACE_STATE_BYTES_MAX = 4 * SCOPE_MEMBERS_MAX + SCOPE_BUDGETS + 4,
+    SPACE_NAME_BYTES = 24,
 };
 
-/* A state. Messages are a set: one that is under way twice can do no more than one that is
- * repeated. None is ever taken away as lost: one that never arrives is as good as that. */
+/* A state. Every message that was ever sent may arrive, now or later, once or again and again, or
+ * never: so the network is the set of them all, and nothing is ever taken out of it. That is all
+ * the loss, delay, repeating and reordering that there can be, without a bound. */
 struct state {
     uint32_t nodes[SCOPE_MEMBERS_MAX];
+    uint32_t messages;              /* List of messages, numbers rising. */
     uint8_t budgets[SCOPE_BUDGETS]; /* What may still happen. */
-    uint8_t message_count;
-    uint16_t messages[SPACE_MESSAGES_MAX]; /* Numbers, rising. */
 };
 
 /* What happens next, and to whom. */
 struct action {
     uint32_t member;
     struct node_event event;
-    uint32_t is_repeat; /* The message stays under way. */
 };
 
 /* A thread's part: it takes steps, and remembers those it took. */
@@ -48,10 +48,6 @@ struct action space_broken_by(const struct explorer *explorer);
 /* States as bytes: SPACE_STATE_BYTES_MAX at most. Two states are equal if their bytes are. */
 uint32_t space_encode(const struct world_parts *parts, const struct state *state, uint8_t *to);
 uint32_t space_decode(const struct world_parts *parts, const uint8_t *from, struct state *state);
-
-enum {
-    SPACE_NAME_BYTES = 24
-};
 
 /* A name for an action that means the same in another run: SPACE_NAME_BYTES at most. */
 void space_name_action(const struct world_parts *parts, const struct action *action, char *name);

@@ -1,4 +1,8 @@
-/* story.c -- steps in words: who does what, what arrives, and what it makes a member say. */
+/* story.c -- a way through the states as a space-time diagram: a row for each step.
+ *
+ * Time is the number of the step. A message is drawn from the step in which it was first sent to
+ * the one in which it arrives; one that arrives twice is drawn twice, one that never does is not
+ * drawn. */
 #include "sim/explore/story.h"
 
 #include <inttypes.h>
@@ -6,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "sim/draw.h"
 #include "sim/explore/space.h"
 
 static const char *const MESSAGES[SYNOD_MESSAGE_TYPE_END] = {
@@ -17,6 +22,17 @@ static const char *const MESSAGES[SYNOD_MESSAGE_TYPE_END] = {
     [SYNOD_MESSAGE_ANSWER] = "ANSWER",         [SYNOD_MESSAGE_READ] = "READ",
     [SYNOD_MESSAGE_READ_INDEX] = "READ_INDEX",
 };
+
+struct story {
+    struct world_parts parts;
+    struct explorer *explorer;
+    struct draw *draw;
+    struct state state;
+    uint32_t step;
+    uint32_t sent[UINT16_MAX + 1]; /* The step in which a message was first sent, by number. */
+};
+
+/* -- Words ---------------------------------------------------------------------------------- */
 
 static char letter(uint64_t member)
 {
@@ -45,8 +61,7 @@ static void print_message(FILE *to, const struct packet *packet)
     const struct synod_message *m = &packet->message;
     const struct synod_entry *entries = (const void *)(packet + 1);
     const struct synod_vote *votes = (const void *)(packet + 1);
-    fprintf(to, "%c>%c %s", letter(m->from), letter(m->to),
-            packet->is_snapshot ? "SNAPSHOT" : MESSAGES[m->type]);
+    fputs(packet->is_snapshot ? "SNAPSHOT" : MESSAGES[m->type], to);
     if (!synod_ballot_is_none(m->ballot)) {
         fputc(' ', to);
         print_ballot(to, m->ballot);
@@ -73,91 +88,173 @@ static void print_message(FILE *to, const struct packet *packet)
     }
 }
 
-static void print_action(FILE *to, const struct world_parts *parts, const struct action *action)
+/* The text that `print` writes: free it with free(). */
+static char *message_words(const struct packet *packet)
+{
+    char *words = NULL;
+    size_t size;
+    FILE *to = open_memstream(&words, &size);
+    assert(to != NULL);
+    print_message(to, packet);
+    fclose(to);
+    return words;
+}
+
+/* -- Drawing -------------------------------------------------------------------------------- */
+
+static void draw_message(const struct story *story, uint32_t number)
+{
+    const struct packet *packet = node_packet(&story->parts, number);
+    char *words = message_words(packet);
+    const struct draw_arrow arrow = {
+        .from = (uint32_t)packet->message.from - 1,
+        .to = (uint32_t)packet->message.to - 1,
+        .sent = story->sent[number],
+        .arrived = story->step,
+        .text = words,
+    };
+    draw_arrow(story->draw, &arrow);
+    free(words);
+}
+
+static void draw_action(const struct story *story, const struct action *action)
 {
     static const char *const WORDS[] = {
         [NODE_BEGIN] = "begins",
         [NODE_STAND] = "stands for election",
-        [NODE_PROPOSE] = "proposes a value",
         [NODE_FLUSH] = "has one more record on its disk",
-        [NODE_CRASH] = "crashes, loses what was not durable, and starts again",
         [NODE_TIMEOUT] = "lets every time-out pass",
         [NODE_READ] = "begins a read",
         [NODE_SNAPSHOT] = "takes a snapshot",
     };
-    if (action->event.type == NODE_MESSAGE) {
-        print_message(to, node_packet(parts, action->event.argument));
-        fputs(action->is_repeat ? " arrives, and will again" : " arrives", to);
+    char text[32];
+    switch (action->event.type) {
+    case NODE_MESSAGE:
+        draw_message(story, action->event.argument);
         return;
-    }
-    fprintf(to, "%c %s", 'a' + (int)action->member, WORDS[action->event.type]);
-    if (action->event.type == NODE_PROPOSE) {
-        fprintf(to, ": v%" PRIu32, action->event.argument);
+    case NODE_CRASH:
+        draw_event(story->draw, story->step, action->member, DRAW_CRASH,
+                   "crashes, and loses what was not durable");
+        draw_event(story->draw, story->step, action->member, DRAW_START, "starts again");
+        return;
+    case NODE_PROPOSE:
+        snprintf(text, sizeof text, "proposes v%" PRIu32, action->event.argument);
+        draw_event(story->draw, story->step, action->member, DRAW_POINT, text);
+        return;
+    default:
+        draw_event(story->draw, story->step, action->member, DRAW_POINT, WORDS[action->event.type]);
     }
 }
 
-static int has_message(const struct state *state, uint16_t message)
+/* What the member can now tell its clients. */
+static void draw_applied(const struct story *story, uint32_t member, uint32_t before,
+                         uint32_t after)
 {
-    for (uint32_t i = 0; i < state->message_count; i++) {
-        if (state->messages[i] == message) {
-            return 1;
+    const uint32_t was = node_at(&story->parts, before)->applied;
+    const uint32_t is = node_at(&story->parts, after)->applied;
+    char text[32];
+    for (uint32_t slot = was + 1; slot <= is; slot++) {
+        snprintf(text, sizeof text, "applies slot %" PRIu32, slot);
+        draw_event(story->draw, story->step, member, DRAW_POINT, text);
+    }
+}
+
+/* Messages that are there for the first time. */
+static void note_sent(struct story *story, const struct state *next)
+{
+    const struct bytes list = pool_at(&story->parts.lists, next->messages);
+    const uint16_t *numbers = (const void *)list.data;
+    for (size_t i = 0; i < list.size / sizeof *numbers; i++) {
+        if (story->sent[numbers[i]] == 0) {
+            story->sent[numbers[i]] = story->step;
         }
     }
+}
+
+static void draw_breach(const struct story *story, uint32_t member,
+                        const struct violation *violation)
+{
+    char text[512];
+    snprintf(text, sizeof text, "broken: %s: %s", violation->claim, violation->detail);
+    draw_event(story->draw, story->step, member, DRAW_ALARM, "here");
+    draw_note(story->draw, story->step, text);
+}
+
+/* -- A way ---------------------------------------------------------------------------------- */
+
+static struct story *story_new(const struct scope *scope)
+{
+    struct story *story = calloc(1, sizeof *story);
+    assert(story != NULL);
+    world_parts_init(&story->parts, scope);
+    story->explorer = explorer_new(&story->parts);
+    story->draw = draw_new();
+    for (uint32_t m = 0; m < scope->members; m++) {
+        const char name[2] = {(char)('a' + (int)m), 0};
+        (void)draw_lane(story->draw, name);
+    }
+    return story;
+}
+
+static void story_free(struct story *story)
+{
+    draw_free(story->draw);
+    explorer_free(story->explorer);
+    world_parts_deinit(&story->parts);
+    free(story);
+}
+
+/* Take the step with that name. Returns what story_tell() will. */
+static int take_step(struct story *story, const char *name)
+{
+    struct space_step step = {.violation = {0}};
+    const int taken = space_take(story->explorer, &story->state, name, &step);
+    story->step++;
+    if (taken == 0) {
+        char text[64];
+        snprintf(text, sizeof text, "%s is not possible here", name);
+        draw_note(story->draw, story->step, text);
+        return 2;
+    }
+    draw_action(story, &step.action);
+    if (taken < 0) {
+        draw_breach(story, step.action.member, &step.violation);
+        return 1;
+    }
+    draw_applied(story, step.action.member, story->state.nodes[step.action.member],
+                 step.next.nodes[step.action.member]);
+    note_sent(story, &step.next);
+    story->state = step.next;
     return 0;
 }
 
-/* What is under way now and was not before. */
-static void print_sent(FILE *to, const struct world_parts *parts, const struct state *before,
-                       const struct state *after)
+static int take_all(struct story *story, const char *way)
 {
-    for (uint32_t i = 0; i < after->message_count; i++) {
-        if (!has_message(before, after->messages[i])) {
-            fputs("         sends ", to);
-            print_message(to, node_packet(parts, after->messages[i]));
-            fputc('\n', to);
-        }
-    }
-}
-
-int story_tell(const struct scope *scope, const char *way, FILE *to)
-{
-    struct world_parts *parts = calloc(1, sizeof *parts);
-    char *words = strdup(way);
-    struct state state;
     struct violation violation = {0};
+    char *names = strdup(way);
     char *rest = NULL;
     int code = 0;
-    assert(parts != NULL && words != NULL);
-    world_parts_init(parts, scope);
-    struct explorer *explorer = explorer_new(parts);
-    if (space_first(explorer, &state, &violation) != 0) {
-        fprintf(to, "  at the start: %s: %s\n", violation.claim, violation.detail);
+    assert(names != NULL);
+    if (space_first(story->explorer, &story->state, &violation) != 0) {
+        draw_breach(story, 0, &violation);
         code = 1;
     }
-    uint32_t count = 0;
-    for (char *name = strtok_r(words, ",", &rest); name != NULL && code == 0;
+    for (char *name = strtok_r(names, ",", &rest); name != NULL && code == 0;
          name = strtok_r(NULL, ",", &rest)) {
-        struct space_step step = {.violation = {0}};
-        const int taken = space_take(explorer, &state, name, &step);
-        fprintf(to, "  %3" PRIu32 "    ", ++count);
-        if (taken == 0) {
-            fprintf(to, "%s is not possible here\n", name);
-            code = 2;
-            break;
-        }
-        print_action(to, parts, &step.action);
-        fputc('\n', to);
-        if (taken < 0) {
-            fprintf(to, "         breaks: %s: %s\n", step.violation.claim, step.violation.detail);
-            code = 1;
-            break;
-        }
-        print_sent(to, parts, &state, &step.next);
-        state = step.next;
+        code = take_step(story, name);
     }
-    explorer_free(explorer);
-    world_parts_deinit(parts);
-    free(parts);
-    free(words);
+    free(names);
+    return code;
+}
+
+int story_tell(const struct scope *scope, const char *way, FILE *text, FILE *svg)
+{
+    struct story *story = story_new(scope);
+    const int code = take_all(story, way);
+    draw_write_text(story->draw, text);
+    if (svg != NULL) {
+        draw_write_svg(story->draw, svg);
+    }
+    story_free(story);
     return code;
 }
