@@ -289,7 +289,7 @@ void cluster_set_trouble(struct cluster *cluster, uint32_t index,
     os_sim_set_trouble(node->os, trouble);
 }
 
-static int is_founded(const struct cluster *cluster)
+int cluster_is_founded(const struct cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->options.nodes; i++) {
         if (!cluster->nodes[i].has_run) {
@@ -302,7 +302,7 @@ static int is_founded(const struct cluster *cluster)
 int cluster_damage(struct cluster *cluster, uint32_t index, enum disk_damage damage)
 {
     struct node *node = &cluster->nodes[index];
-    if (!is_founded(cluster) || node->is_ending || node->is_wiped) {
+    if (!cluster_is_founded(cluster) || node->is_ending || node->is_wiped) {
         return 0;
     }
     if (damage == DISK_WIPED && node->replica != NULL) {

@@ -70,6 +70,9 @@ void cluster_set_clock(struct cluster *cluster, uint32_t node, uint32_t rate_ppm
 void cluster_set_trouble(struct cluster *cluster, uint32_t node,
                          const struct os_sim_trouble *trouble);
 
+/* True if every node has been running once. Before, the cluster needs all its disks. */
+int cluster_is_founded(const struct cluster *cluster);
+
 /* Damage what a node has on its disk; a wipe ends the process. Returns 0 if nothing was done: the
  * cluster is not founded yet, or there was nothing to damage. */
 int cluster_damage(struct cluster *cluster, uint32_t node, enum disk_damage damage);

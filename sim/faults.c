@@ -231,7 +231,8 @@ static int trouble(struct faults *faults, enum fault fault)
         .write_ppm = fault == FAULT_WRITE_ERROR ? ppm : 0,
         .is_full = fault == FAULT_FULL,
     };
-    if (node >= cluster_nodes(faults->cluster)) {
+    if (node >= cluster_nodes(faults->cluster) ||
+        (fault == FAULT_WRITE_ERROR && !cluster_is_founded(faults->cluster))) {
         return 0;
     }
     cluster_set_trouble(faults->cluster, node, &trouble);

@@ -6,6 +6,10 @@
 
 #include "base/assert.h"
 
+enum {
+    MISFORTUNES_MAX = 300 /* Else some seeds would never get anything done. */
+};
+
 #define FAULT_NAME(name, text) [name] = text,
 static const char *const NAMES[] = {[FAULT_NONE] = "none", FAULT_MAP(FAULT_NAME)};
 
@@ -102,7 +106,8 @@ static void draw_times(struct swarm *swarm, struct world *world)
 {
     struct cluster_options *cluster = &swarm->cluster;
     const uint32_t calm = 40 + (uint32_t)world_below(world, 120);
-    const uint32_t hasty = 4 + (uint32_t)world_below(world, 40);
+    /* Each member greets each other: more of them, and nobody would have time for anything else. */
+    const uint32_t hasty = (4 + (uint32_t)world_below(world, 40)) * (cluster->nodes + 2) / 4;
     const uint32_t factor = 2 + (uint32_t)world_below(world, 10);
     const uint32_t more = (uint32_t)world_below(world, 20);
     const int has_haste = swarm_has(swarm, FAULT_HASTE);
@@ -133,7 +138,7 @@ static void draw_misfortunes(struct swarm *swarm, struct world *world)
         workload->operations * (workload->think_us_max / 2 + 5000) / workload->clients;
     swarm->fault_us_mean = work_us / (25 + world_below(world, 40));
     swarm->pause_us_max = 10000 + draw_scale(world, 8000000);
-    swarm->misfortunes = UINT32_MAX;
+    swarm->misfortunes = MISFORTUNES_MAX;
     const uint32_t most = (swarm->cluster.nodes - 1) / 2;
     uint32_t count = 0;
     for (uint32_t i = 0; i < swarm->cluster.nodes; i++) {
