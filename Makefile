@@ -203,6 +203,7 @@ SEEDS ?= 200
 test: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
 	@tools/run-tests $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario \
 	    '$(BUILD)/test/fuzz-replay test/fuzz/corpus' \
+	    -- '$(BUILD)/synod-sim --scenario all --seeds 10' \
 	    -- '$(BUILD)/synod-sim --seeds $(SEEDS)' \
 	    -- 'tools/smoke $(BUILD)'
 
@@ -214,10 +215,12 @@ fault: $(FAULT_TESTS)
 scenario: $(BUILD)/test/scenario
 	@$(if $(UPDATE),UPDATE=$(UPDATE)) tools/run-tests $(BUILD)/test/scenario
 
-# SEED=7: that one. SEEDS=2000 FROM=1: so many, from there. MUTATIONS=1 MUTANT=2: with a bug on.
+# SEED=7: that one. SEEDS=2000 FROM=1: so many, from there. SECONDS=360: for so long. SCENARIO=ring:
+# a permanent partition. MUTATIONS=1 MUTANT=2: with a bug on. ARGS: whatever else it takes.
 sim: $(BUILD)/synod-sim
-	@$(BUILD)/synod-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
-	    $(if $(MUTANT),--mutant $(MUTANT))
+	@$(BUILD)/synod-sim $(if $(SEED),--seed $(SEED)) $(if $(SEED)$(SECONDS),,--seeds $(SEEDS)) \
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FROM),--from $(FROM)) \
+	    $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(MUTANT),--mutant $(MUTANT)) $(ARGS)
 
 # Every reachable state. DEPTH=release: larger scopes, an hour. SCOPE=b: that one. A claim that
 # breaks is drawn in $(BUILD)/explore.svg.
@@ -228,13 +231,12 @@ explore: $(BUILD)/synod-sim
 	    --draw $(BUILD)/explore.svg
 
 # SECONDS=10: for each target. TARGET=step: that one. KEEP=1: what was found becomes the corpus.
-SECONDS ?= 10
 ifeq ($(FUZZ),)
 fuzz:
 	@$(MAKE) FUZZ=1 CC=clang SAN=address,undefined fuzz
 else
 fuzz: $(FUZZ_NAMES:%=$(BUILD)/test/fuzz-%)
-	@tools/fuzz --build $(BUILD) --seconds $(SECONDS) $(if $(KEEP),--keep) $(TARGET)
+	@tools/fuzz --build $(BUILD) --seconds $(or $(SECONDS),10) $(if $(KEEP),--keep) $(TARGET)
 endif
 
 # Every seeded bug, and which layers of the tests find it. ROW=7: that one.

@@ -439,6 +439,15 @@ int cluster_is_equal(const struct cluster *cluster)
     return count > 0;
 }
 
+static const char *describe_state(const struct node *node, const struct replica_status *status)
+{
+    return node->is_refused                           ? "refused"
+           : node->is_wiped                           ? "wiped"
+           : node->replica == NULL || node->is_ending ? "down"
+           : status->is_running                       ? "running"
+                                                      : "founding";
+}
+
 void cluster_describe(const struct cluster *cluster, char *text, size_t size)
 {
     size_t at = 0;
@@ -449,14 +458,31 @@ void cluster_describe(const struct cluster *cluster, char *text, size_t size)
         }
         const int length =
             snprintf(text + at, size - at, "%snode %u %s, applied %" PRIu64 ", leader %c",
-                     i == 0 ? "" : "; ", i,
-                     cluster->nodes[i].is_refused ? "refused"
-                     : cluster->nodes[i].is_wiped ? "wiped"
-                     : !cluster_is_up(cluster, i) ? "down"
-                     : status.is_running          ? "running"
-                                                  : "founding",
+                     i == 0 ? "" : "; ", i, describe_state(&cluster->nodes[i], &status),
                      status.applied, status.has_leader ? (char)('a' + status.leader) : '-');
         at += length > 0 ? (size_t)length : 0;
+    }
+}
+
+void cluster_print(const struct cluster *cluster, FILE *to)
+{
+    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
+        const struct node *node = &cluster->nodes[i];
+        struct replica_status status = {0};
+        if (cluster_is_up(cluster, i)) {
+            replica_status(node->replica, &status);
+        }
+        fprintf(to,
+                "node %u: life %" PRIu64 ", %s%s%s%s, leader %c (%s), term %" PRIu64
+                ", chosen %" PRIu64 ", applied %" PRIu64 ", %u commands pending, %" PRIu64
+                " bytes of log\n",
+                i, node->starts, describe_state(node, &status),
+                cluster_is_paused(cluster, i) ? ", paused" : "",
+                node->is_in_trouble ? ", its disk refuses" : "",
+                node->is_damaged ? ", its disk is damaged" : "",
+                status.has_leader ? (char)('a' + status.leader) : '-',
+                status.why == NULL ? "none yet" : status.why, status.term, status.chosen,
+                status.applied, status.pending, status.log_bytes);
     }
 }
 

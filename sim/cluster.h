@@ -6,6 +6,8 @@
 #ifndef SIM_CLUSTER_H
 #define SIM_CLUSTER_H
 
+#include <stdio.h>
+
 #include "kv/kv.h"
 #include "replica/replica.h"
 #include "sim/net.h"
@@ -93,6 +95,9 @@ const char *cluster_violation(const struct cluster *cluster);
 
 /* Where every node stands, in a line. */
 void cluster_describe(const struct cluster *cluster, char *text, size_t size);
+
+/* The same and more, a line for each node. */
+void cluster_print(const struct cluster *cluster, FILE *to);
 
 struct cluster_counts {
     uint64_t starts;

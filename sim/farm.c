@@ -5,9 +5,9 @@
 #include "sim/farm.h"
 
 #include <limits.h>
-#include <stdlib.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct parcel {
@@ -17,13 +17,22 @@ struct parcel {
 
 _Static_assert(sizeof(struct parcel) <= PIPE_BUF, "a parcel is written whole or not at all");
 
-static void work(const struct run_options *options, uint64_t count, uint32_t jobs, int to)
+static uint64_t now_s(void)
 {
-    struct run_options own = *options;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec;
+}
+
+static void work(const struct farm_options *options, uint32_t job, int to)
+{
+    const uint64_t end = options->seconds == 0 ? UINT64_MAX : now_s() + options->seconds;
+    struct run_options run = options->run;
     struct parcel parcel;
-    for (; own.seed < options->seed + count; own.seed += jobs) {
-        parcel.seed = own.seed;
-        run_seed(&own, &parcel.result);
+    for (uint64_t i = job; i < options->seeds && now_s() < end; i += options->jobs) {
+        run.seed = options->run.seed + i;
+        parcel.seed = run.seed;
+        run_seed(&run, &parcel.result);
         if (write(to, &parcel, sizeof parcel) != (ssize_t)sizeof parcel) {
             _exit(1);
         }
@@ -48,21 +57,18 @@ static int collect(int from, farm_callback callback, void *context)
     }
 }
 
-int farm_run(const struct run_options *options, uint64_t count, uint32_t jobs,
-             farm_callback callback, void *context)
+int farm_run(const struct farm_options *options, farm_callback callback, void *context)
 {
     int ends[2];
     uint32_t begun = 0;
     if (pipe(ends) != 0) {
         return -1;
     }
-    for (uint32_t job = 0; job < jobs; job++) {
+    for (uint32_t job = 0; job < options->jobs; job++) {
         const pid_t child = fork();
         if (child == 0) {
-            struct run_options own = *options;
-            own.seed += job;
             (void)close(ends[0]);
-            work(&own, count > job ? count - job : 0, jobs, ends[1]);
+            work(options, job, ends[1]);
         }
         begun += child > 0;
     }
@@ -75,5 +81,5 @@ int farm_run(const struct run_options *options, uint64_t count, uint32_t jobs,
             outcome = -1;
         }
     }
-    return begun == jobs ? outcome : -1;
+    return begun == options->jobs ? outcome : -1;
 }

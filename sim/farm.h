@@ -4,12 +4,17 @@
 
 #include "sim/run.h"
 
+struct farm_options {
+    struct run_options run; /* run.seed is the first. */
+    uint64_t seeds;         /* So many at most. */
+    uint64_t seconds;       /* None is begun later; 0: whenever. */
+    uint32_t jobs;          /* Processes. */
+};
+
 /* Told of every seed when it is done, in no order. */
 typedef void (*farm_callback)(void *context, uint64_t seed, const struct run_result *result);
 
-/* Run `count` seeds from `options->seed` on, in `jobs` processes. Returns 0, or -1 if a process
- * could not be made or died: then seeds are missing. */
-int farm_run(const struct run_options *options, uint64_t count, uint32_t jobs,
-             farm_callback callback, void *context);
+/* Run them. Returns 0, or -1 if a process could not be made or died: then seeds are missing. */
+int farm_run(const struct farm_options *options, farm_callback callback, void *context);
 
 #endif /* SIM_FARM_H */

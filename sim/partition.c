@@ -13,6 +13,14 @@ const char *partition_name(enum partition_shape shape)
     return shape < PARTITION_END ? NAMES[shape] : NAMES[PARTITION_NONE];
 }
 
+#define PARTITION_MEANING(name, text, meaning) [name] = (meaning),
+const char *partition_meaning(enum partition_shape shape)
+{
+    static const char *const MEANINGS[] = {PARTITION_MAP(PARTITION_MEANING)};
+    assert(shape > PARTITION_NONE && shape < PARTITION_END);
+    return MEANINGS[shape];
+}
+
 enum partition_shape partition_find(const char *name)
 {
     for (uint32_t shape = PARTITION_NONE + 1; shape < PARTITION_END; shape++) {
@@ -56,6 +64,10 @@ int partition_cuts(const struct partition *p, uint32_t from, uint32_t to)
     switch (p->shape) {
     case PARTITION_ONE_WAY:
         return from == p->centre && to == p->other;
+    case PARTITION_DEAF:
+        return to == p->centre;
+    case PARTITION_MUTE:
+        return from == p->centre;
     case PARTITION_SINGLE:
         return has_end(from, to, p->centre);
     case PARTITION_HALVES:

@@ -11,6 +11,8 @@
  * the links break, and `other` the one member that still reaches a quorum. */
 #define PARTITION_MAP(X)                                                                           \
     X(PARTITION_ONE_WAY, "one-way", "what centre says is not heard by other")                      \
+    X(PARTITION_DEAF, "deaf", "centre hears nobody, and all hear centre")                          \
+    X(PARTITION_MUTE, "mute", "centre hears all, and nobody hears centre")                         \
     X(PARTITION_SINGLE, "single", "centre is alone")                                               \
     X(PARTITION_HALVES, "halves", "two sides do not hear each other")                              \
     X(PARTITION_RING, "ring", "each hears a majority, and no two the same")                        \
@@ -37,6 +39,8 @@ struct partition {
 
 /* Never NULL. */
 const char *partition_name(enum partition_shape shape);
+
+const char *partition_meaning(enum partition_shape shape);
 
 /* The shape with that name, or PARTITION_NONE. */
 enum partition_shape partition_find(const char *name);

@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "sim/escape.h"
 #include "sim/faults.h"
+#include "sim/scenario.h"
 
 enum {
     WORK_US_MAX = 600000000,
@@ -95,8 +96,7 @@ static void demand_progress(struct run *run)
     const uint64_t quorum = draw_quorum(run);
     faults_heal_quorum(run->faults, quorum);
     const uint64_t begun = run->world.now_us;
-    const uint64_t until = begun + PROGRESS_US_MAX +
-                           (uint64_t)run->swarm.cluster.election_ms * 1000 * PROGRESS_ELECTIONS_MAX;
+    const uint64_t until = begun + run_progress_limit(&run->swarm);
     for (uint32_t node = 0; node < cluster_nodes(run->cluster) && !is_broken(run); node++) {
         if (((quorum >> node) & 1) != 0 && !workload_probe(run->workload, node, until) &&
             !is_broken(run)) {
@@ -172,30 +172,45 @@ static void take_counts(const struct run *run)
     }
 }
 
+static struct world *present;
+
+void run_set_world(struct world *world)
+{
+    present = world;
+}
+
+uint64_t run_now_us(void)
+{
+    return present == NULL ? 0 : present->now_us;
+}
+
 static void run_world(const struct run_options *options, struct run_result *result)
 {
-    struct run run = {.result = result};
-    world_init(&run.world, options->seed, options->is_verbose);
-    run.world.witness = options->witness;
-    run.world.event_limit = options->event_limit;
-    swarm_draw(&run.swarm, &run.world, &options->limits);
-    run.cluster = cluster_new(&run.world, &run.swarm.cluster);
-    run.workload = workload_new(&run.world, run.cluster, &run.swarm.workload);
-    run.faults = faults_new(&run.world, &run.swarm, run.cluster, run.workload);
+    struct run *run = world_allocate(sizeof *run); /* It outlives a jump out of here. */
+    run->result = result;
+    world_init(&run->world, options->seed, options->is_verbose);
+    run->world.witness = options->witness;
+    run->world.event_limit = options->event_limit;
+    run_set_world(&run->world);
+    swarm_draw(&run->swarm, &run->world, &options->limits);
+    run->cluster = cluster_new(&run->world, &run->swarm.cluster);
+    run->workload = workload_new(&run->world, run->cluster, &run->swarm.workload);
+    run->faults = faults_new(&run->world, &run->swarm, run->cluster, run->workload);
 
-    work(&run);
-    if (!is_broken(&run)) {
-        demand_progress(&run);
+    work(run);
+    if (!is_broken(run)) {
+        demand_progress(run);
     }
-    judge(&run);
-    take_counts(&run);
+    judge(run);
+    take_counts(run);
     if (options->on_end != NULL) {
-        options->on_end(options->context, run.cluster, &run.swarm);
+        options->on_end(options->context, run->cluster, &run->swarm);
     }
-    cluster_free(run.cluster);
-    workload_free(run.workload);
-    faults_free(run.faults);
-    world_deinit(&run.world);
+    cluster_free(run->cluster);
+    workload_free(run->workload);
+    faults_free(run->faults);
+    world_deinit(&run->world);
+    free(run);
 }
 
 uint64_t run_misfortunes(const struct run_result *result)
@@ -213,10 +228,18 @@ void run_seed(const struct run_options *options, struct run_result *result)
     *result = (struct run_result){0};
     escape_prepare(&escape);
     if (setjmp(escape.to) == 0) {
-        run_world(options, result);
+        if (options->scenario != PARTITION_NONE) {
+            scenario_run(options, result);
+        } else {
+            run_world(options, result);
+        }
     }
     escape_end();
     if (escape.text[0] != 0) {
+        result->trace = present->trace;
+        result->events = present->events;
+        result->simulated_us = present->now_us;
         snprintf(result->failure, sizeof result->failure, "%s", escape.text);
     }
+    run_set_world(NULL);
 }

@@ -4,12 +4,14 @@
 
 #include <stdint.h>
 
+#include "sim/partition.h"
 #include "sim/swarm.h"
 
 struct run_options {
     uint64_t seed;
     struct swarm_limits limits;
-    int is_verbose;       /* Print the trace. */
+    enum partition_shape scenario; /* Play this, see scenario.h; PARTITION_NONE: all that may be. */
+    int is_verbose;                /* Print the trace. */
     uint64_t event_limit; /* Stop after so many events, without a verdict; 0: at the end. */
     const struct world_witness *witness; /* Told of all that happens; or NULL. */
     /* Shown the cluster as it is at the end; or NULL. */
@@ -40,6 +42,10 @@ uint64_t run_misfortunes(const struct run_result *result);
 
 /* What a healed quorum owes: a write through each of its members within so many microseconds. */
 uint64_t run_progress_limit(const struct swarm *swarm);
+
+/* The world that is simulated now, for those who ask for the time; or NULL. */
+void run_set_world(struct world *world);
+uint64_t run_now_us(void);
 
 /* An assertion that fails inside is a failure of the seed like any other; the memory of that
  * world is then lost. */

@@ -45,6 +45,7 @@ static atomic_int least_level = LOG_INFO;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* Guards all that follows. */
 static int is_json;
 static log_sink sink;
+static log_clock clock_us;
 static struct message messages[MESSAGE_COUNT];
 
 void log_configure(const struct log_options *options)
@@ -54,6 +55,7 @@ void log_configure(const struct log_options *options)
     atomic_store(&least_level, (int)options->level);
     is_json = options->is_json;
     sink = options->sink;
+    clock_us = options->clock_us;
     memset(messages, 0, sizeof messages);
     pthread_mutex_unlock(&mutex);
 }
@@ -206,12 +208,22 @@ static void put_field(struct line *line, const struct log_field *field)
 
 /* -- The line --------------------------------------------------------------------------- */
 
-static void put_time(struct line *line, char between)
+static uint64_t now_us(clockid_t which)
 {
     struct timespec now;
+    if (clock_us != NULL) {
+        return clock_us();
+    }
+    clock_gettime(which, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void put_time(struct line *line, char between)
+{
+    const uint64_t now = now_us(CLOCK_REALTIME);
+    const time_t second = (time_t)(now / 1000000);
     struct tm calendar;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &calendar);
+    gmtime_r(&second, &calendar);
     put_number(line, (uint64_t)calendar.tm_year + 1900, 4);
     put_text(line, "-");
     put_number(line, (uint64_t)calendar.tm_mon + 1, 2);
@@ -224,7 +236,7 @@ static void put_time(struct line *line, char between)
     put_text(line, ":");
     put_number(line, (uint64_t)calendar.tm_sec, 2);
     put_text(line, ".");
-    put_number(line, (uint64_t)now.tv_nsec / 1000000, 3);
+    put_number(line, now / 1000 % 1000, 3);
 }
 
 static void put_head(struct line *line, enum log_level level, const char *message)
@@ -272,9 +284,7 @@ static uint64_t hash_of(const char *message)
  * more through, never less. */
 static int may_write(const char *message, uint32_t *suppressed)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const uint64_t second = (uint64_t)now.tv_sec;
+    const uint64_t second = now_us(CLOCK_MONOTONIC) / 1000000;
     const uint64_t hash = hash_of(message);
     struct message *place = &messages[(hash >> 1) % MESSAGE_COUNT];
 

@@ -38,10 +38,14 @@ static inline struct log_field log_u64(const char *name, uint64_t number)
  * during the call. NULL restores standard error. */
 typedef void (*log_sink)(const char *line, uint32_t size);
 
+/* Microseconds since 1970, or, in a simulation, since its beginning. */
+typedef uint64_t (*log_clock)(void);
+
 struct log_options {
     enum log_level level; /* Lines below it are dropped. */
     int is_json;          /* One JSON object a line, else plain text. */
     log_sink sink;        /* NULL: standard error. */
+    log_clock clock_us;   /* NULL: the machine's. */
 };
 
 /* Until this is called: LOG_INFO, plain text, standard error. Not for concurrent use. */

@@ -51,6 +51,20 @@ static int has_shape(const char *text, const char *shape)
     return 1;
 }
 
+static uint64_t of_another_world(void)
+{
+    return 83045678; /* A minute, 23 seconds and something after the beginning. */
+}
+
+TEST(log, tells_the_time_of_the_clock_that_it_is_given)
+{
+    log_configure(
+        &(struct log_options){.level = LOG_INFO, .sink = keep, .clock_us = of_another_world});
+    log_write(LOG_INFO, "up", (struct log_field[]){{0}});
+    assert_string_equal(last, "1970-01-01 00:01:23.045 INFO  up\n");
+    end();
+}
+
 TEST(log, writes_lines_for_people)
 {
     begin(LOG_INFO, 0);

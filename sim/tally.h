@@ -1,0 +1,27 @@
+/* tally.h -- what came of all seeds: failures, a bar while it lasts, a table at the end. */
+#ifndef SIM_TALLY_H
+#define SIM_TALLY_H
+
+#include "sim/settings.h"
+
+struct tally {
+    const struct settings *settings;
+    double began;
+    uint64_t done;
+    uint64_t failures;
+    uint64_t simulated_us;
+    uint64_t operations;
+    uint64_t misfortunes;
+    uint64_t progress_us_max;
+    uint64_t faults[FAULT_END];
+};
+
+void tally_init(struct tally *tally, const struct settings *settings);
+
+/* One more is done: a line if it failed, and how far we are if a person watches. */
+void tally_add(struct tally *tally, uint64_t seed, const struct run_result *result);
+
+/* Print what it all was; the last line is for programs that count. */
+void tally_print(const struct tally *tally);
+
+#endif /* SIM_TALLY_H */
