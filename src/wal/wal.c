@@ -332,10 +332,10 @@ static void done(struct os_work *work)
         wal_latch(wal, &wal->report);
     } else {
         wal_settle(wal);
-        if (!wal->is_sealed) {
-            os_timer_start(wal->os, wal->timer, wal->seal_us);
-        } else if (wal->forming.count == 0) {
+        if (wal->is_sealed && wal->forming.count == 0) {
             empty_buffer(&wal->forming, 1);
+        } else if (!wal->is_sealed && !wal->is_closing) {
+            os_timer_start(wal->os, wal->timer, wal->seal_us); /* Closing seals without it. */
         }
     }
     /* A failure may have been latched while the flush was under way: then not even what did

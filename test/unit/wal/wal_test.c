@@ -411,6 +411,13 @@ TEST(wal, carries_the_cluster_from_founding_on)
     rig_free(rig);
 }
 
+static void note_closed(void *context)
+{
+    struct rig *rig = context;
+    rig->wal = NULL;
+    rig->is_closed = 1;
+}
+
 TEST(wal, writes_the_rest_and_a_seal_when_it_is_closed)
 {
     struct rig *rig = rig_new(16);
@@ -422,6 +429,32 @@ TEST(wal, writes_the_rest_and_a_seal_when_it_is_closed)
     assert_int_equal(rig_open(rig), 0);
     assert_int_equal(wal_last(rig->wal), last);
     rig_free(rig);
+}
+
+/* The last flush leaves room for a seal, or it does not, and then a segment that nobody has made
+ * yet is waited for; as long as that takes, the log is idle. */
+TEST(wal, closes_however_long_its_disk_takes)
+{
+    for (int flushes = 0; flushes < 40; flushes++) {
+        struct rig *rig = rig_new(16);
+        assert_int_equal(rig_open(rig), 0);
+        for (int i = 0; i < flushes; i++) {
+            rig_append(rig, 10);
+            wal_flush(rig->wal);
+            while (wal_durable(rig->wal) < rig->last) {
+                assert_true(os_memory_step(rig->os));
+            }
+        }
+        const uint64_t last = rig_append(rig, 10);
+        wal_close(rig->wal, note_closed, rig);
+        while (!rig->is_closed) {
+            assert_true(os_memory_step(rig->os));
+            os_memory_advance(rig->os, 30000);
+        }
+        assert_int_equal(rig_open(rig), 0);
+        assert_int_equal(wal_last(rig->wal), last);
+        rig_free(rig);
+    }
 }
 
 TEST(wal, does_not_call_its_owner_once_it_is_closed)
