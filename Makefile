@@ -136,9 +136,7 @@ $(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) $(BUILD)/sim.
 # A folder of unit tests is linked with what it is about, where that is part of a program.
 archive_for  = $(if $(filter server cli,$(1)),$(BUILD)/server.a)$\
                $(if $(filter bench,$(1)),$(BUILD)/bench.a)$\
-               $(if $(filter sim,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)$\
-               $(if $(filter check,$(1)),$(call object,sim/generate.c sim/record.c) \
-                   $(BUILD)/check.a)
+               $(if $(filter check sim,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)
 test_objects = $(call object,$(wildcard $(1)/*.c)) $(call archive_for,$(notdir $(1))) \
                $(BUILD)/test-lib.a $(CORE)
 $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
@@ -152,7 +150,7 @@ $(BUILD)/faulty/%.a: $(BUILD)/%.a Makefile
 	@mkdir -p $(@D)
 	$(Q)objcopy $(foreach name,$(FAULTY),--redefine-sym $(name)=fault_$(name)) $< $@
 
-fault_extra  = $(if $(filter replica,$(1)),$(BUILD)/sim.a)$\
+fault_extra  = $(if $(filter replica,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)$\
                $(if $(filter cli,$(1)),$(BUILD)/faulty/server.a)$\
                $(if $(filter etcd,$(1)),$(call object,test/unit/etcd/front.c))
 $(foreach dir,$(FAULT_DIRS),$(eval $(call program,$(BUILD)/test/fault-$(dir),\
@@ -170,7 +168,7 @@ FUZZ_NAMES  := $(patsubst test/fuzz/%_fuzz.c,%,$(wildcard test/fuzz/*_fuzz.c))
 FUZZ_MAINS  := test/fuzz/libfuzzer.c test/fuzz/replay.c test/fuzz/seeds.c
 FUZZ_RIG    := $(call object,$(filter-out $(FUZZ_MAINS) %_fuzz.c,$(wildcard test/fuzz/*.c)) \
                $(filter-out %/test.c,$(TEST_LIB_C))) \
-               $(BUILD)/server.a $(BUILD)/sim.a $(CORE)
+               $(BUILD)/server.a $(BUILD)/sim.a $(BUILD)/check.a $(CORE)
 $(eval $(call program,$(BUILD)/test/fuzz-replay,$(call object,test/fuzz/replay.c \
 	$(FUZZ_NAMES:%=test/fuzz/%_fuzz.c)) $(FUZZ_RIG),-lcmocka))
 $(eval $(call program,$(BUILD)/test/fuzz-seeds,$(call object,test/fuzz/seeds.c) $(FUZZ_RIG),\

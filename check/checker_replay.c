@@ -28,6 +28,12 @@ int replay_reject(struct replay *replay, const char *sentence, int64_t first, in
     return -1;
 }
 
+/* True if answers of later revisions came first: guesses were made without this one. */
+static int is_late(const struct replay *replay, const struct event *event)
+{
+    return event->revision < replay->now && replay->unplaced_count > 0;
+}
+
 /* An answer about a key is not the model's, and no guess helps. */
 static int conclude_on_key(struct replay *replay, const struct event *event, uint32_t key,
                            const char *sentence)
@@ -36,8 +42,8 @@ static int conclude_on_key(struct replay *replay, const struct event *event, uin
     const struct version *version = model_at(&replay->model, key, at);
     const int64_t both[2] = {event->operation,
                              version == NULL ? CHECKER_NOBODY : (int64_t)version->operation};
-    const int is_guess = version != NULL && version->is_guess;
-    const int is_unsure = replay->is_loose && (is_guess || replay_is_open(replay, key, at));
+    const int is_unsure =
+        is_late(replay, event) || (replay->is_loose && replay_has_candidates(replay, key));
     replay_blame(replay, key);
     checker_conclude(replay->verdict, replay->history,
                      is_unsure ? CHECKER_GAVE_UP : CHECKER_REJECTS, sentence, both);
@@ -174,7 +180,7 @@ static uint32_t count_present(const struct replay *replay, const struct step *st
 static int see_count(struct replay *replay, const struct event *event, const struct step *step)
 {
     uint32_t present = count_present(replay, step, event->revision);
-    int is_open = 0;
+    int is_open = is_late(replay, event);
     for (uint32_t key = step->key; key < step->end && key < replay->model.key_count; key++) {
         const int is_there = model_has(&replay->model, key, event->revision);
         const struct version *version = model_at(&replay->model, key, event->revision);
@@ -479,14 +485,29 @@ static int replay_steps(struct replay *replay, const struct event *event, int ha
     return outcome;
 }
 
+/* Which branch was taken. Where nobody knows, the compares decide. */
+static uint8_t find_branch(struct replay *replay, const struct event *event)
+{
+    const struct operation *operation = &replay->history->operations[event->operation];
+    struct placement *placement = &replay->placements[event->operation];
+    if (event->is_read) {
+        return operation->has_succeeded ? PLACE_THEN : PLACE_ELSE;
+    }
+    if (placement->branch == 0) {
+        const struct step *compares = &replay->history->steps[operation->first_step];
+        const struct step *wrong =
+            find_false(replay, compares, operation->compare_count, event->revision - 1);
+        placement->branch = wrong == NULL ? PLACE_THEN : PLACE_ELSE;
+    }
+    return placement->branch;
+}
+
 /* What a failed txn read shows more than that some compare did not hold, so it is looked at
  * first; what a successful one is to change must not be there when its compares are judged. */
 static int replay_event(struct replay *replay, const struct event *event)
 {
     const struct operation *operation = &replay->history->operations[event->operation];
-    const int has_succeeded = event->is_read
-                                  ? operation->has_succeeded
-                                  : replay->placements[event->operation].branch == PLACE_THEN;
+    const int has_succeeded = find_branch(replay, event) == PLACE_THEN;
     const int is_txn = operation->kind == OPERATION_TXN;
     const int is_open = are_compares_open(replay, event);
     const uint64_t written = replay->written;

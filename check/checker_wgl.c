@@ -19,7 +19,7 @@
 #include "check/register.h"
 
 enum {
-    MEMORY_MAX = 4 << 20,
+    MEMORY_MAX = 20000,
     MEMORY_MIN = 1 << 10
 };
 

@@ -18,7 +18,7 @@ struct checker_wgl_options {
     size_t memory_max; /* Pairs remembered for one key, of 16 bytes; beyond it gives up. */
 };
 
-/* Judge, with a memory of 4 million pairs. One key that cannot be explained rejects the history,
+/* Judge, with a memory of 20,000 pairs. One key that cannot be explained rejects the history,
  * even if the search gave up on others. */
 void checker_wgl(const struct chronicle *history, struct checker_verdict *verdict);
 

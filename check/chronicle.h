@@ -53,7 +53,8 @@ enum operation_outcome {
 struct operation {
     uint64_t begin_us; /* It began no earlier ... */
     uint64_t end_us;   /* ... and, unless its outcome is unknown, ended no later. */
-    int64_t revision;  /* DONE: the store's, as the answer's header says. */
+    int64_t revision;  /* DONE: the store's, as the answer's header says. UNKNOWN: that of the
+                        * write, as a witness says; 0: nobody says. */
     uint32_t line;     /* Of the file that it was read from; 0: of none. */
     uint32_t client;
     uint32_t member;         /* Who was asked. */

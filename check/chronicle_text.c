@@ -15,7 +15,8 @@
  *   begin, end            microseconds; `-` for the end of what nobody knows about
  *   c3 m1                 client, member
  *   done | unknown | not-done | compacted | future
- *   r12                   the answer's revision
+ *   r12                   the answer's revision; of what is unknown: a witness says that it was
+ *                         done, and was given this one
  *   succeeded | failed    of a txn
  *   txn, then each step behind `if`, `then` or `else`; or one step without such a word
  *
@@ -119,7 +120,7 @@ void chronicle_print(const struct chronicle *history, size_t index, FILE *to)
     }
     fprintf(to, " c%" PRIu32 " m%" PRIu32 " %s", operation->client, operation->member,
             OUTCOMES[operation->outcome]);
-    if (is_done && operation->kind != OPERATION_RESTART) {
+    if (operation->revision != 0) {
         fprintf(to, " r%" PRId64, operation->revision);
     }
     fputs(operation->is_serializable ? " serializable" : "", to);

@@ -57,8 +57,13 @@ int replay_is_open(const struct replay *replay, uint32_t key, int64_t revision)
            replay_revision(replay, replay_min(revision, replay->last))->known_us;
 }
 
-/* True if nothing that is known forbids a write of the key at this revision. */
-static int is_allowed(const struct replay *replay, uint32_t key, int64_t revision)
+int replay_has_candidates(const struct replay *replay, uint32_t key)
+{
+    return replay->candidate_start[key] < replay->candidate_start[key + 1];
+}
+
+/* True if nobody saw the key both before and after this revision, and the same. */
+static int is_unseen(const struct replay *replay, uint32_t key, int64_t revision)
 {
     const struct version *before = model_at(&replay->model, key, revision);
     return before == NULL || (before->revision < revision && before->seen_until < revision);
@@ -81,7 +86,7 @@ struct effect {
     int64_t revision;
     uint32_t writes; /* Keys that it would write. */
     uint8_t branch;  /* enum step_place. */
-    int is_allowed;  /* All of them may be. */
+    int is_allowed;  /* All of them may be, for all that was replayed. */
     int is_foreseen; /* And no later answer about them says otherwise. */
     int is_wanted;   /* It would do what is asked for. */
 };
@@ -107,10 +112,12 @@ static void foresee_step(struct effect *effect, const struct step *step, const s
             continue;
         }
         effect->writes++;
-        effect->is_allowed &= is_allowed(effect->replay, key, effect->revision) &&
+        const enum foresight foresight =
+            replay_foresee(effect->replay, key, effect->revision, is_put);
+        effect->is_allowed &= is_unseen(effect->replay, key, effect->revision) &&
+                              foresight != FORESIGHT_FORBIDDEN &&
                               (is_put || !is_deleted_next(model, key, effect->revision));
-        effect->is_foreseen &=
-            replay_foresee(effect->replay, key, effect->revision, is_put) == FORESIGHT_POSSIBLE;
+        effect->is_foreseen &= foresight == FORESIGHT_POSSIBLE;
         effect->is_wanted |= key == guess->key && is_put == (guess->kind == GUESS_PUT);
     }
 }
@@ -198,6 +205,19 @@ int replay_ban(struct replay *replay)
     return 1;
 }
 
+/* True if it might as well have been another write, or another revision. */
+static int has_alternative(const struct replay *replay, const struct guess *guess, int64_t revision)
+{
+    const int64_t high = replay_min(guess->high, replay->last);
+    size_t count = 0;
+    for (size_t i = replay->candidate_start[guess->key];
+         i < replay->candidate_start[guess->key + 1] && count < 2; i++) {
+        count += !replay->is_guessed[replay->candidates[i]];
+    }
+    return count > 1 ||
+           (revision < high && replay_revision(replay, revision + 1)->next_gap <= high);
+}
+
 /* Try each write that may be it, at one free revision. A hasty one does not look ahead. */
 static int guess_at(struct replay *replay, const struct guess *guess, int64_t revision,
                     int is_hasty)
@@ -213,11 +233,13 @@ static int guess_at(struct replay *replay, const struct guess *guess, int64_t re
         }
         const struct effect effect = foresee(replay, operation, revision, guess);
         if (effect.is_wanted && effect.is_allowed && (effect.is_foreseen || is_hasty)) {
-            replay->is_loose |= is_hasty || operation->kind == OPERATION_TXN || effect.writes > 1;
+            replay->is_loose |= is_hasty || operation->kind == OPERATION_TXN || effect.writes > 1 ||
+                                has_alternative(replay, guess, revision);
             enact(replay, index, guess, &effect);
             return 1;
         }
-        replay->is_loose |= effect.is_wanted;
+        /* It was in the way, or it may have taken the other branch. */
+        replay->is_loose |= effect.is_wanted || operation->compare_count > 0;
     }
     return 0;
 }
@@ -246,7 +268,7 @@ static int guess_between(struct replay *replay, const struct guess *guess, int i
         }
         if (replay_revision(replay, at)->use != REVISION_FREE) {
             blame_revision(replay, at); /* Whoever was put here might have gone elsewhere. */
-        } else if (is_allowed(replay, guess->key, at) && guess_at(replay, guess, at, is_hasty)) {
+        } else if (is_unseen(replay, guess->key, at) && guess_at(replay, guess, at, is_hasty)) {
             return 1;
         }
     }
@@ -256,7 +278,7 @@ static int guess_between(struct replay *replay, const struct guess *guess, int i
 int replay_guess(struct replay *replay, const struct guess *guess)
 {
     assert(guess->key < replay->model.key_count);
-    if (replay->candidate_start[guess->key] == replay->candidate_start[guess->key + 1]) {
+    if (!replay_has_candidates(replay, guess->key)) {
         return 0;
     }
     return guess_between(replay, guess, 0) || guess_between(replay, guess, 1);
@@ -264,11 +286,12 @@ int replay_guess(struct replay *replay, const struct guess *guess)
 
 /* -- What is left over ---------------------------------------------------------------------- */
 
-static int is_any_allowed(const struct replay *replay, const struct step *step, int64_t revision)
+static int is_any_unseen(const struct replay *replay, const struct step *step, int64_t revision)
 {
     int is_any = 0;
     for (uint32_t key = step->key; key < step->end && key < replay->model.key_count; key++) {
-        is_any |= is_allowed(replay, key, revision);
+        /* Where it was absent, it may have been put and deleted again. */
+        is_any |= is_unseen(replay, key, revision) || !model_has(&replay->model, key, revision);
     }
     return is_any;
 }
@@ -283,7 +306,7 @@ static int could_write(const struct replay *replay, const struct operation *oper
     for (uint32_t i = first; i < first + count && !could; i++) {
         const struct step *step = &replay->history->steps[i];
         could = (step->kind == STEP_PUT || step->kind == STEP_DELETE) &&
-                is_any_allowed(replay, step, revision);
+                is_any_unseen(replay, step, revision);
     }
     return could;
 }

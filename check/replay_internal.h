@@ -10,7 +10,7 @@
 struct placement {
     int64_t revision; /* 0: not known, or it did not. */
     uint32_t teller;  /* The operation that told: itself, or who saw its value. */
-    uint8_t branch;   /* enum step_place: the branch that was taken. */
+    uint8_t branch;   /* enum step_place: the branch that was taken; 0: not known yet. */
 };
 
 enum revision_use {
@@ -113,6 +113,9 @@ int replay_fill(struct replay *replay);
 
 /* True if what the key was at a revision could be otherwise than the model says. */
 int replay_is_open(const struct replay *replay, uint32_t key, int64_t revision);
+
+/* True if anything that nobody knows of may have written the key. */
+int replay_has_candidates(const struct replay *replay, uint32_t key);
 
 /* An answer about the key cannot be explained: find the last guess that had to do with it. */
 void replay_blame(struct replay *replay, uint32_t key);

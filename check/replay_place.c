@@ -124,7 +124,7 @@ static int place_sighting(struct replay *replay, const struct writers *writers,
                              "revisions",
                              placement->teller, seer);
     }
-    if (placement->revision != 0 && placement->branch != history->steps[writer->step].place) {
+    if (placement->branch != 0 && placement->branch != history->steps[writer->step].place) {
         return replay_reject(replay, "values of both branches of one txn were seen",
                              placement->teller, seer);
     }
@@ -158,6 +158,24 @@ static int place_all(struct replay *replay, const struct writers *writers)
     return outcome;
 }
 
+/* What a witness says of writes that their clients never learned of. */
+static int place_witnessed(struct replay *replay)
+{
+    const struct chronicle *history = replay->history;
+    for (uint32_t i = 0; i < history->operation_count; i++) {
+        const struct operation *operation = &history->operations[i];
+        if (operation->revision == 0 || !chronicle_may_have_written(history, operation)) {
+            continue;
+        }
+        if (operation->revision <= replay->base) {
+            return replay_reject(replay, "a write has a revision below the store's first", i,
+                                 CHECKER_NOBODY);
+        }
+        replay->placements[i] = (struct placement){.revision = operation->revision, .teller = i};
+    }
+    return 0;
+}
+
 /* -- Revisions ------------------------------------------------------------------------------ */
 
 static int check_range_of_revisions(struct replay *replay)
@@ -168,11 +186,11 @@ static int check_range_of_revisions(struct replay *replay)
     replay->last = replay->base;
     for (uint32_t i = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
-        if (operation->kind == OPERATION_RESTART || operation->outcome != OUTCOME_DONE) {
-            known += replay->placements[i].revision != 0;
+        known += replay->placements[i].revision != 0;
+        if (operation->kind == OPERATION_RESTART || operation->outcome > OUTCOME_DONE ||
+            operation->revision == 0) {
             continue;
         }
-        known += replay->placements[i].revision != 0;
         if (operation->revision < replay->base + (replay->placements[i].revision != 0)) {
             return replay_reject(replay, "an answer's revision is below the store's first", i,
                                  CHECKER_NOBODY);
@@ -358,6 +376,7 @@ int replay_place(struct replay *replay)
     replay->placements = checker_allocate(history->operation_count, sizeof *replay->placements);
     replay->is_guessed = checker_allocate(history->operation_count, sizeof *replay->is_guessed);
     int outcome = collect_writers(replay, &writers);
+    outcome = outcome != 0 ? outcome : place_witnessed(replay);
     outcome = outcome != 0 ? outcome : place_all(replay, &writers);
     free(writers.table);
     if (outcome != 0) {

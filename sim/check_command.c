@@ -142,7 +142,7 @@ static void parse(int argc, char **argv, struct settings *settings)
             settings->generate.clients = number("clients", optarg, GENERATE_CLIENTS_MAX);
             break;
         case 'k':
-            settings->generate.keys = number("keys", optarg, CHRONICLE_KEYS_MAX / 2);
+            settings->generate.requests.keys = number("keys", optarg, CHRONICLE_KEYS_MAX / 2);
             break;
         case 'w':
             settings->write_to = optarg;
@@ -166,14 +166,14 @@ int check_command(int argc, char **argv)
     struct settings settings = {.generate = {.seed = 1,
                                              .clients = 16,
                                              .members = 3,
-                                             .keys = 1000,
-                                             .width = 10,
+                                             .requests.keys = 1000,
+                                             .requests.width = 10,
                                              .latency_us_max = 3000,
                                              .unknown_ppm = 1000,
                                              .restart_ppm = 100,
-                                             .txn_percent = 15,
-                                             .delete_percent = 8,
-                                             .get_percent = 40}};
+                                             .requests.txn_percent = 15,
+                                             .requests.delete_percent = 8,
+                                             .requests.get_percent = 40}};
     struct tally tally = {0};
     parse(argc, argv, &settings);
     if (settings.generate.operations != 0) {

@@ -8,11 +8,11 @@
 #include "base/buffer.h"
 #include "kv/machine.h"
 #include "sim/record.h"
+#include "sim/requests.h"
 
 enum {
     PENDING_MAX = 4 * GENERATE_CLIENTS_MAX,
-    STEPS_MAX = 3, /* Of a branch. */
-    PAST_MAX = 40  /* Revisions that a read looks back. */
+    BEHIND_MAX = 40 /* Revisions that a member falls back when it restarts. */
 };
 
 /* An operation under way. */
@@ -21,12 +21,6 @@ struct pending {
     uint64_t at_us;  /* When it takes effect; UINT64_MAX: never. */
     uint64_t end_us; /* When its client goes on. */
     uint32_t client; /* UINT32_MAX: nobody waits for it any more. */
-};
-
-struct client {
-    uint32_t key; /* What it saw last, and as of when: for compares. */
-    int64_t mod;
-    uint64_t value;
 };
 
 struct generator {
@@ -38,12 +32,12 @@ struct generator {
     struct buffer message;
     struct pending pending[PENDING_MAX];
     uint32_t pending_count;
-    struct client clients[GENERATE_CLIENTS_MAX];
+    struct requests requests;
+    struct requests_memory memories[GENERATE_CLIENTS_MAX];
     int64_t told[CHRONICLE_MEMBERS_MAX]; /* The revision a member has told, at most. */
     uint64_t now_us;                     /* Everything before has taken effect. */
     uint32_t begun;
     uint64_t slot;
-    uint64_t value_last;
 };
 
 static uint64_t below(struct generator *generator, uint64_t limit)
@@ -54,149 +48,6 @@ static uint64_t below(struct generator *generator, uint64_t limit)
 static uint8_t chance(struct generator *generator, uint64_t numerator, uint64_t denominator)
 {
     return below(generator, denominator) < numerator;
-}
-
-/* -- What clients ask for ------------------------------------------------------------------- */
-
-static struct step draw_keys(struct generator *generator, uint8_t kind)
-{
-    const struct generate_options *options = generator->options;
-    struct step step = {.kind = kind, .key = (uint32_t)below(generator, options->keys)};
-    uint32_t width = 1;
-    if (!options->is_plain && options->width > 1 && chance(generator, 1, 3)) {
-        width = 1 + (uint32_t)below(generator, options->width);
-    }
-    step.end = step.key + width;
-    return step;
-}
-
-static int64_t draw_past(struct generator *generator)
-{
-    const struct kv *kv = machine_kv(generator->machine);
-    const int64_t past = kv_revision(kv) - (int64_t)below(generator, PAST_MAX);
-    return past < 1 ? 1 : past;
-}
-
-static struct step draw_step(struct generator *generator, uint8_t kind)
-{
-    struct step step = draw_keys(generator, kind);
-    const int is_plain = generator->options->is_plain;
-    step.wants_items = chance(generator, 1, 2);
-    if (kind == STEP_PUT) {
-        step.end = step.key + 1;
-        step.number = ++generator->value_last;
-    } else if (kind == STEP_GET) {
-        step.wants_items = is_plain || chance(generator, 7, 8);
-        step.limit = step.end > step.key + 1 && chance(generator, 1, 3)
-                         ? 1 + (uint32_t)below(generator, 4)
-                         : 0;
-        step.number = !is_plain && chance(generator, 1, 12) ? (uint64_t)draw_past(generator) : 0;
-    }
-    return step;
-}
-
-static struct step draw_compare(struct generator *generator, const struct client *client)
-{
-    struct step step = {.kind = STEP_COMPARE,
-                        .key = client->key,
-                        .target = TARGET_MOD,
-                        .relation = RELATION_EQUAL,
-                        .number = (uint64_t)client->mod};
-    if (generator->options->is_plain || chance(generator, 1, 2)) {
-        return step;
-    }
-    step.target = (uint8_t)(1 + below(generator, 4));
-    step.relation = (uint8_t)(1 + below(generator, step.target == TARGET_VALUE ? 2 : 4));
-    if (step.target == TARGET_VERSION) {
-        step.number = below(generator, 4);
-    } else if (step.target == TARGET_VALUE) {
-        step.number = client->value == 0 ? 1 : client->value;
-    }
-    return step;
-}
-
-static int overlaps(const struct step *left, const struct step *right)
-{
-    return left->key < right->end && right->key < left->end;
-}
-
-/* Add a branch: what writes must not touch what another step writes, as etcd refuses that. */
-static void add_branch(struct generator *generator, uint8_t place, uint32_t count)
-{
-    static const uint8_t KINDS[] = {STEP_PUT, STEP_PUT, STEP_DELETE, STEP_GET};
-    struct step written[STEPS_MAX];
-    uint32_t written_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct step step = draw_step(generator, KINDS[below(generator, 4)]);
-        int is_free = 1;
-        for (uint32_t j = 0; j < written_count; j++) {
-            is_free &= !overlaps(&step, &written[j]);
-        }
-        if (step.kind != STEP_GET && !is_free) {
-            step = draw_step(generator, STEP_GET);
-        }
-        if (step.kind != STEP_GET) {
-            written[written_count++] = step;
-        }
-        step.place = place;
-        (void)chronicle_add(generator->history, &step);
-    }
-}
-
-static void add_txn(struct generator *generator, const struct client *client)
-{
-    const struct step compare = draw_compare(generator, client);
-    const uint32_t key = compare.key;
-    (void)chronicle_add(generator->history, &compare);
-    if (generator->options->is_plain) {
-        const struct step put = {.kind = STEP_PUT, .key = key, .number = ++generator->value_last};
-        const struct step get = {
-            .kind = STEP_GET, .place = PLACE_ELSE, .key = key, .wants_items = 1};
-        (void)chronicle_add(generator->history, &put);
-        (void)chronicle_add(generator->history, &get);
-        return;
-    }
-    if (chance(generator, 1, 4)) {
-        const struct client other = {.key = (uint32_t)below(generator, generator->options->keys)};
-        const struct step second = draw_compare(generator, &other);
-        (void)chronicle_add(generator->history, &second);
-    }
-    add_branch(generator, PLACE_THEN, 1 + (uint32_t)below(generator, STEPS_MAX));
-    add_branch(generator, PLACE_ELSE, (uint32_t)below(generator, STEPS_MAX + 1));
-}
-
-static size_t begin_operation(struct generator *generator, const struct chronicle_who *who)
-{
-    const struct generate_options *options = generator->options;
-    const struct client *client = &generator->clients[who->client];
-    const uint64_t dice = below(generator, 100);
-    struct chronicle *history = generator->history;
-    size_t operation;
-    struct step step;
-
-    if (dice < options->txn_percent) {
-        operation = chronicle_begin(history, OPERATION_TXN, who);
-        add_txn(generator, client);
-        return operation;
-    }
-    if (!options->is_plain && chance(generator, 1, 200)) {
-        step = (struct step){.kind = STEP_COMPACT, .number = (uint64_t)draw_past(generator)};
-        operation = chronicle_begin(history, OPERATION_COMPACT, who);
-    } else if (dice < options->txn_percent + options->delete_percent) {
-        step = draw_step(generator, STEP_DELETE);
-        operation = chronicle_begin(history, OPERATION_DELETE, who);
-    } else if (dice < options->txn_percent + options->delete_percent + options->get_percent) {
-        step = draw_step(generator, STEP_GET);
-        operation = chronicle_begin(history, OPERATION_GET, who);
-        step.number += step.number != 0 && chance(generator, 1, 4) ? PAST_MAX / 2 : 0;
-        history->operations[operation].is_serializable =
-            !options->is_plain && chance(generator, 1, 5);
-    } else {
-        step = draw_step(generator, STEP_PUT);
-        operation = chronicle_begin(history, OPERATION_PUT, who);
-    }
-    (void)chronicle_add(history, &step);
-    return operation;
 }
 
 /* -- What becomes of it --------------------------------------------------------------------- */
@@ -233,25 +84,6 @@ static enum operation_outcome read_state(struct generator *generator, size_t ind
     return record_get(generator->history, index, kv, revision);
 }
 
-static void note_last(struct generator *generator, const struct operation *operation)
-{
-    const struct chronicle *history = generator->history;
-    struct client *client = &generator->clients[operation->client];
-    uint32_t count;
-    const struct step *steps =
-        chronicle_branch(history, operation, operation->has_succeeded, &count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (steps[i].kind == STEP_PUT) {
-            *client = (struct client){steps[i].key, operation->revision, steps[i].number};
-        } else if (steps[i].item_count > 0) {
-            const struct seen_item *item = &history->items[steps[i].first_item];
-            *client = (struct client){item->key, item->mod, item->value};
-        } else {
-            *client = (struct client){.key = steps[i].key};
-        }
-    }
-}
-
 /* An operation takes effect. It was marked DONE beforehand if its client is to learn of it. */
 static void perform(struct generator *generator, const struct pending *pending)
 {
@@ -270,7 +102,8 @@ static void perform(struct generator *generator, const struct pending *pending)
     if (outcome == OUTCOME_DONE) {
         int64_t *told = &generator->told[operation->member];
         *told = operation->revision > *told ? operation->revision : *told;
-        note_last(generator, operation);
+        requests_note(&generator->requests, pending->operation,
+                      &generator->memories[operation->client]);
     }
 }
 
@@ -280,7 +113,7 @@ static void restart(struct generator *generator, uint32_t member)
     const uint64_t at_us = generator->now_us;
     struct chronicle *history = generator->history;
     chronicle_restart(history, member, at_us);
-    generator->told[member] -= (int64_t)below(generator, PAST_MAX);
+    generator->told[member] -= (int64_t)below(generator, BEHIND_MAX);
     for (uint32_t i = 0; i < generator->pending_count; i++) {
         const size_t index = generator->pending[i].operation;
         struct operation *operation = index == SIZE_MAX ? NULL : &history->operations[index];
@@ -303,7 +136,8 @@ static void begin_next(struct generator *generator, uint32_t client, uint64_t no
     if (chance(generator, options->restart_ppm, 1000000)) {
         restart(generator, (uint32_t)below(generator, options->members));
     }
-    const size_t index = begin_operation(generator, &who);
+    generator->requests.revision = kv_revision(machine_kv(generator->machine));
+    const size_t index = requests_begin(&generator->requests, &who, &generator->memories[client]);
     struct operation *operation = &generator->history->operations[index];
     struct pending pending = {.operation = index, .client = client};
     pending.at_us = begin_us + below(generator, latency_us + 1);
@@ -339,6 +173,8 @@ void generate_history(const struct generate_options *options, struct chronicle *
     generator->options = options;
     generator->history = history;
     generator->prng.state = options->seed;
+    generator->requests = (struct requests){
+        .options = &options->requests, .prng = &generator->prng, .history = history};
     generator->machine = machine_new();
     assert(generator->machine != NULL);
     machine_callbacks(generator->machine, &generator->calls);

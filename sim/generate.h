@@ -9,6 +9,7 @@
 
 #include "base/prng.h"
 #include "check/chronicle.h"
+#include "sim/requests.h"
 
 enum {
     GENERATE_CLIENTS_MAX = 64
@@ -19,16 +20,10 @@ struct generate_options {
     uint32_t operations;
     uint32_t clients; /* At most GENERATE_CLIENTS_MAX. */
     uint32_t members;
-    uint32_t keys;
-    uint32_t width;          /* Keys in a range, at most. */
     uint64_t latency_us_max; /* Of an operation. 0: all of them one after the other. */
     uint32_t unknown_ppm;    /* Operations whose clients do not learn their outcome. */
     uint32_t restart_ppm;    /* Restarts, per operation. */
-    uint32_t txn_percent;
-    uint32_t delete_percent;
-    uint32_t get_percent; /* The rest are puts, but for a compaction now and then. */
-    int is_plain;         /* No operation of several keys, no txn but a compare-and-put of one key,
-                           * no past revisions, nothing serializable, no compactions. */
+    struct requests_options requests;
 };
 
 /* Append such a history to an empty one. */

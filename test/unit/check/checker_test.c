@@ -186,11 +186,11 @@ TEST(search, says_when_it_gives_up)
                                              .operations = 400,
                                              .clients = 32,
                                              .members = 1,
-                                             .keys = 1,
-                                             .width = 1,
+                                             .requests.keys = 1,
+                                             .requests.width = 1,
                                              .latency_us_max = 100000,
-                                             .get_percent = 30,
-                                             .is_plain = 1};
+                                             .requests.get_percent = 30,
+                                             .requests.is_plain = 1};
     const struct checker_wgl_options little = {.memory_max = 2};
     struct chronicle history;
     struct checker_verdict verdict;

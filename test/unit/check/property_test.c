@@ -10,7 +10,7 @@
 
 enum {
     SEEDS = 400,
-    GIVEN_UP_MAX = SEEDS / 25 /* Where writes of unknown outcome are many. */
+    GIVEN_UP_MAX = SEEDS / 12 /* Where writes of unknown outcome are many. */
 };
 
 /* A swarm: each seed draws what its history is like. */
@@ -22,15 +22,15 @@ static void draw_history(uint64_t seed, struct chronicle *history)
         .operations = 200 + (uint32_t)prng_below(&prng, 800),
         .clients = 1 + (uint32_t)prng_below(&prng, 12),
         .members = 1 + (uint32_t)prng_below(&prng, 5),
-        .keys = 1 + (uint32_t)prng_below(&prng, 30),
-        .width = 1 + (uint32_t)prng_below(&prng, 8),
+        .requests.keys = 1 + (uint32_t)prng_below(&prng, 30),
+        .requests.width = 1 + (uint32_t)prng_below(&prng, 8),
         .latency_us_max = prng_below(&prng, 3000),
         .unknown_ppm = prng_chance(&prng, 1, 3) ? 0 : (uint32_t)prng_below(&prng, 60000),
         .restart_ppm = prng_chance(&prng, 1, 2) ? 0 : (uint32_t)prng_below(&prng, 20000),
-        .txn_percent = (uint32_t)prng_below(&prng, 30),
-        .delete_percent = (uint32_t)prng_below(&prng, 20),
-        .get_percent = 10 + (uint32_t)prng_below(&prng, 40),
-        .is_plain = prng_chance(&prng, 1, 3),
+        .requests.txn_percent = (uint32_t)prng_below(&prng, 30),
+        .requests.delete_percent = (uint32_t)prng_below(&prng, 20),
+        .requests.get_percent = 10 + (uint32_t)prng_below(&prng, 40),
+        .requests.is_plain = prng_chance(&prng, 1, 3),
     };
     chronicle_init(history);
     generate_history(&options, history);
@@ -49,9 +49,10 @@ TEST(judges, accept_random_histories_that_are_right)
         }
         given_up += verdict.opinion == CHECKER_GAVE_UP;
         checker_wgl(&history, &verdict);
-        if (verdict.opinion != CHECKER_ACCEPTS) {
+        if (verdict.opinion == CHECKER_REJECTS) {
             fail_msg("seed %u: the search: %s", (unsigned)seed, verdict.text);
         }
+        given_up += verdict.opinion == CHECKER_GAVE_UP;
         chronicle_deinit(&history);
     }
     assert_in_range(given_up, 0, GIVEN_UP_MAX);

@@ -19,19 +19,19 @@ static void make_base(uint64_t seed, enum tamper_base base, struct chronicle *hi
         .operations = 250,
         .clients = 6,
         .members = 3,
-        .keys = 8,
-        .width = 5,
+        .requests.keys = 8,
+        .requests.width = 5,
         .latency_us_max = 1000,
-        .txn_percent = 20,
-        .delete_percent = 12,
-        .get_percent = 40,
+        .requests.txn_percent = 20,
+        .requests.delete_percent = 12,
+        .requests.get_percent = 40,
     };
     if (base == BASE_SEQUENTIAL) {
         options.clients = 1;
         options.latency_us_max = 0;
     } else if (base == BASE_UNKNOWN) {
-        options.is_plain = 1;
-        options.keys = 4;
+        options.requests.is_plain = 1;
+        options.requests.keys = 4;
         options.unknown_ppm = 50000;
     }
     chronicle_init(history);
