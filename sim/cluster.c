@@ -8,7 +8,12 @@
 #include "base/assert.h"
 #include "kv/machine.h"
 #include "sim/ledger.h"
+#include "sim/testimony.h"
 #include "synod/error.h"
+
+enum {
+    REPORT_EVERY = 64 /* Revisions. */
+};
 
 struct node {
     struct os_sim *os;
@@ -25,6 +30,7 @@ struct node {
     uint32_t index;
     struct machine *machine;
     struct ledger_machine watched; /* Around the machine. */
+    int64_t revision;              /* Before the command that is being applied. */
 };
 
 struct cluster {
@@ -34,6 +40,8 @@ struct cluster {
     struct node nodes[NET_NODES_MAX];
     struct ledger ledger;
     struct cluster_counts counts;
+    struct chronicle *history; /* NULL: states are not reported. */
+    struct testimony testimony;
     const struct cluster_events *events;
     void *context;
 };
@@ -130,12 +138,45 @@ int cluster_is_able(const struct cluster *cluster, uint32_t node)
     return !cluster->nodes[node].is_refused && !cluster->nodes[node].is_wiped;
 }
 
+static void on_apply(void *context)
+{
+    struct node *node = context;
+    node->revision = kv_revision(machine_kv(node->machine));
+}
+
+/* States are compared where revisions are round: every replica passes there, some of them much
+ * later than others. */
+static void on_applied(void *context, const struct synod_command *command)
+{
+    struct node *node = context;
+    struct cluster *cluster = node->cluster;
+    const struct kv *kv = machine_kv(node->machine);
+    const int64_t revision = kv_revision(kv);
+    if (revision == node->revision) {
+        return;
+    }
+    testimony_note(&cluster->testimony, revision, command->kind,
+                   bytes_of(command->data, command->size));
+    if (revision % REPORT_EVERY == 0 && cluster->history != NULL) {
+        const struct state_report report = {.at_us = cluster->world->now_us,
+                                            .revision = revision,
+                                            .compacted = kv_compacted(kv),
+                                            .hash = kv_hash(kv),
+                                            .member = node->index};
+        chronicle_report(cluster->history, &report);
+    }
+}
+
 static void make_machine(struct cluster *cluster, uint32_t index, struct synod_machine *machine)
 {
     struct node *node = &cluster->nodes[index];
     node->machine = machine_new();
     assert(node->machine != NULL);
-    node->watched = (struct ledger_machine){.ledger = &cluster->ledger, .node = index};
+    node->watched = (struct ledger_machine){.ledger = &cluster->ledger,
+                                            .node = index,
+                                            .on_apply = on_apply,
+                                            .on_applied = on_applied,
+                                            .context = node};
     machine_callbacks(node->machine, &node->watched.inner);
     ledger_watch(&node->watched, machine);
 }
@@ -347,6 +388,16 @@ static void tell_nobody(void *context, uint32_t node)
     (void)node;
 }
 
+void cluster_set_history(struct cluster *cluster, struct chronicle *history)
+{
+    cluster->history = history;
+}
+
+void cluster_testify(const struct cluster *cluster)
+{
+    testimony_tell(&cluster->testimony, cluster->history);
+}
+
 void cluster_set_events(struct cluster *cluster, const struct cluster_events *events, void *context)
 {
     cluster->events = events;
@@ -382,6 +433,7 @@ void cluster_free(struct cluster *cluster)
         os_sim_free(cluster->nodes[i].os);
     }
     ledger_deinit(&cluster->ledger);
+    testimony_deinit(&cluster->testimony);
     free(cluster);
 }
 

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "check/chronicle.h"
 #include "kv/kv.h"
 #include "replica/replica.h"
 #include "sim/net.h"
@@ -44,6 +45,12 @@ void cluster_calm_node(struct cluster *cluster, uint32_t node);
 
 struct net *cluster_net(struct cluster *cluster);
 uint32_t cluster_nodes(const struct cluster *cluster);
+
+/* From now on nodes report their states there, at every 64th revision. Borrowed for good. */
+void cluster_set_history(struct cluster *cluster, struct chronicle *history);
+
+/* All is over: tell that history what became of writes whose clients learned nothing. */
+void cluster_testify(const struct cluster *cluster);
 
 /* `events` is borrowed for good. Without it nobody is told. */
 void cluster_set_events(struct cluster *cluster, const struct cluster_events *events,

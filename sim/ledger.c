@@ -93,7 +93,10 @@ static const void *apply(void *context, const struct synod_command *command)
     const uint64_t link[3] = {watched->chain, command->kind,
                               XXH3_64bits(command->data, command->size)};
     watched->chain = XXH3_64bits(link, sizeof link) | 1;
-    return watched->inner.apply(watched->inner.context, command);
+    watched->on_apply(watched->context);
+    const void *result = watched->inner.apply(watched->inner.context, command);
+    watched->on_applied(watched->context, command);
+    return result;
 }
 
 static uint64_t state_size(void *context)

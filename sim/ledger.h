@@ -29,13 +29,16 @@ struct ledger_machine {
     struct ledger *ledger;
     uint32_t node;
     struct synod_machine inner;
+    void (*on_apply)(void *context); /* Told before each command, and after it. */
+    void (*on_applied)(void *context, const struct synod_command *command);
+    void *context;
     synod_slot slot; /* Of the last command. */
     uint64_t chain;  /* After it. */
     int is_restored; /* The chain is that of the snapshot's slot, wherever that was. */
 };
 
-/* Before the call ledger, node and inner are set, the rest is zero. `outer` is what the replica is
- * given; it borrows the machine. */
+/* Before the call ledger, node, inner and whom to tell are set, the rest is zero. `outer` is what
+ * the replica is given; it borrows the machine. */
 void ledger_watch(struct ledger_machine *watched, struct synod_machine *outer);
 
 #endif /* SIM_LEDGER_H */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "check/checker.h"
 #include "sim/escape.h"
 #include "sim/faults.h"
 #include "sim/scenario.h"
@@ -129,6 +130,18 @@ static int come_together(struct run *run)
 
 /* -- The run -------------------------------------------------------------------------------- */
 
+/* What one judge cannot decide, and no other rejects, is counted: too many would be a blind eye. */
+static void judge_history(struct run *run)
+{
+    struct checker_verdict verdict;
+    const enum checker_opinion opinion = checker_judge(workload_history(run->workload), &verdict);
+    run->result->is_undecided = opinion == CHECKER_GAVE_UP;
+    if (opinion == CHECKER_REJECTS) {
+        snprintf(run->result->failure, sizeof run->result->failure, "linearizability: %s",
+                 verdict.text);
+    }
+}
+
 static void judge(struct run *run)
 {
     struct run_result *result = run->result;
@@ -146,8 +159,8 @@ static void judge(struct run *run)
                  workload_is_done(run->workload) ? "" : "; clients wait");
     } else if (result->failure[0] == 0) {
         workload_read_all(run->workload);
-        (void)linear_check(workload_history(run->workload), result->failure,
-                           sizeof result->failure);
+        cluster_testify(run->cluster);
+        judge_history(run);
     }
 }
 
@@ -184,6 +197,15 @@ uint64_t run_now_us(void)
     return present == NULL ? 0 : present->now_us;
 }
 
+static void save_history(const struct run *run, const char *path)
+{
+    FILE *to = fopen(path, "w");
+    if (to == NULL || chronicle_write(workload_history(run->workload), to) != 0 ||
+        fclose(to) != 0) {
+        snprintf(run->result->failure, sizeof run->result->failure, "%s cannot be written", path);
+    }
+}
+
 static void run_world(const struct run_options *options, struct run_result *result)
 {
     struct run *run = world_allocate(sizeof *run); /* It outlives a jump out of here. */
@@ -205,6 +227,9 @@ static void run_world(const struct run_options *options, struct run_result *resu
     take_counts(run);
     if (options->on_end != NULL) {
         options->on_end(options->context, run->cluster, &run->swarm);
+    }
+    if (options->history != NULL) {
+        save_history(run, options->history);
     }
     cluster_free(run->cluster);
     workload_free(run->workload);

@@ -12,6 +12,7 @@ struct run_options {
     struct swarm_limits limits;
     enum partition_shape scenario; /* Play this, see scenario.h; PARTITION_NONE: all that may be. */
     int is_verbose;                /* Print the trace. */
+    const char *history;           /* A file to write what the clients did and saw into; or NULL. */
     uint64_t event_limit; /* Stop after so many events, without a verdict; 0: at the end. */
     const struct world_witness *witness; /* Told of all that happens; or NULL. */
     /* Shown the cluster as it is at the end; or NULL. */
@@ -34,6 +35,7 @@ struct run_result {
     uint32_t nodes;
     uint32_t clients;
     uint32_t faults[FAULT_END]; /* By kind; of those in the air: 1 if it was. */
+    int is_undecided;           /* No judge rejects what clients saw, but one gave up on it. */
     char failure[768];          /* "" if all is well. */
 };
 

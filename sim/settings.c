@@ -41,6 +41,7 @@ static const char HELP[] =
     "  --goto N          stop after N events\n"
     "  --dump            print where every node stands at the end\n"
     "\n"
+    "  --history FILE    write what clients did and saw (with --seed): synod-sim check FILE\n"
     "  --jobs N          that many at a time (default: the cores of the machine)\n"
     "  --mutant N        switch a seeded bug on (builds with MUTATIONS=1 only)\n"
     "  --help            this\n"
@@ -136,6 +137,7 @@ enum option_name {
     OPTION_LOG,
     OPTION_GOTO,
     OPTION_DUMP,
+    OPTION_HISTORY,
     OPTION_JOBS,
     OPTION_MUTANT,
     OPTION_HELP
@@ -157,6 +159,7 @@ static const struct option OPTIONS[] = {
     {"log", no_argument, NULL, OPTION_LOG},
     {"goto", required_argument, NULL, OPTION_GOTO},
     {"dump", no_argument, NULL, OPTION_DUMP},
+    {"history", required_argument, NULL, OPTION_HISTORY},
     {"jobs", required_argument, NULL, OPTION_JOBS},
     {"mutant", required_argument, NULL, OPTION_MUTANT},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -236,6 +239,9 @@ static void parse_one(struct settings *settings, int option, const char *text)
         break;
     case OPTION_LIST:
         settings->has_list = 1;
+        break;
+    case OPTION_HISTORY:
+        settings->run.history = text;
         break;
     case OPTION_JOBS:
         settings->jobs = number(text);

@@ -121,12 +121,14 @@ static void draw_workload(struct swarm *swarm, struct world *world)
     struct workload_options *workload = &swarm->workload;
     *workload = (struct workload_options){
         .clients = 1 + (uint32_t)world_below(world, 12),
-        .keys = 1 + (uint32_t)world_below(world, 12),
         .operations = 2000 + (uint32_t)world_below(world, 1000),
         .think_us_max = 20000 + draw_scale(world, 2000000),
-        .read_percent = 10 + (uint32_t)world_below(world, 50),
-        .delete_percent = (uint32_t)world_below(world, 15),
-        .swap_percent = (uint32_t)world_below(world, 25),
+        .requests = {.keys = 1 + (uint32_t)world_below(world, 12),
+                     .width = 1 + (uint32_t)world_below(world, 6),
+                     .get_percent = 10 + (uint32_t)world_below(world, 50),
+                     .delete_percent = (uint32_t)world_below(world, 15),
+                     .txn_percent = (uint32_t)world_below(world, 25),
+                     .is_plain = world_chance(world, 1, 2)},
     };
 }
 

@@ -79,6 +79,7 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
 {
     tally->done++;
     tally->simulated_us += result->simulated_us;
+    tally->undecided += result->is_undecided != 0;
     tally->operations += result->operations;
     tally->misfortunes += run_misfortunes(result);
     if (result->progress_us > tally->progress_us_max) {
@@ -130,9 +131,8 @@ void tally_print(const struct tally *tally)
     if (!settings->is_single && settings->run.scenario == PARTITION_NONE && tally->done > 0) {
         print_table(tally);
     }
-    printf("sim: %" PRIu64 " seeds, %" PRIu64
-           " failures, %.2f simulated hours, %.0f x real time "
-           "per core\n",
-           tally->done, tally->failures, (double)tally->simulated_us / 3.6e9,
+    printf("sim: %" PRIu64 " seeds, %" PRIu64 " failures, %" PRIu64
+           " histories undecided, %.2f simulated hours, %.0f x real time per core\n",
+           tally->done, tally->failures, tally->undecided, (double)tally->simulated_us / 3.6e9,
            (double)tally->simulated_us / 1e6 / processor_seconds());
 }

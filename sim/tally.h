@@ -9,6 +9,7 @@ struct tally {
     double began;
     uint64_t done;
     uint64_t failures;
+    uint64_t undecided;
     uint64_t simulated_us;
     uint64_t operations;
     uint64_t misfortunes;

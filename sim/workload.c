@@ -1,17 +1,14 @@
 /* workload.c -- clients that write and read, each one thing at a time, and remember it all. */
 #include "sim/workload.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
+#include "base/buffer.h"
+#include "sim/record.h"
 #include "synod/error.h"
 
 enum {
-    REQUEST_MAX = 160,
-    KEY_MAX = 16,
-    VALUE_MAX = 64,
     BACK_OFF_US = 50000
 };
 
@@ -23,8 +20,7 @@ struct client {
     uint32_t is_busy;    /* It waits for an answer, ... */
     uint64_t ticket;     /* ... the one with this number. */
     size_t operation;    /* Its index in the history. */
-    uint32_t last_key;   /* What it saw last: what a swap is tried on. */
-    int64_t last_mod;
+    struct requests_memory memory;
 };
 
 /* What a callback knows: the client may have gone on to something else since. */
@@ -38,110 +34,17 @@ struct workload {
     struct world *world;
     struct cluster *cluster;
     struct workload_options options;
-    struct linear history;
+    struct chronicle history;
+    struct requests requests;
     struct client *clients;
+    struct buffer message;
     struct ticket *tickets;
     uint64_t ticket_last;
     uint32_t begun;
     uint32_t busy;
-    uint64_t value_last;
 };
 
-/* -- Requests, as etcd's messages ----------------------------------------------------------- */
-
-static size_t put_field(uint8_t *to, uint8_t tag, const void *bytes, size_t size)
-{
-    assert(size < 128);
-    to[0] = tag;
-    to[1] = (uint8_t)size;
-    memcpy(to + 2, bytes, size);
-    return size + 2;
-}
-
-static size_t put_varint(uint8_t *to, uint8_t tag, uint64_t value)
-{
-    size_t size = 0;
-    to[size++] = tag;
-    while (value >= 128) {
-        to[size++] = (uint8_t)(value | 128);
-        value >>= 7;
-    }
-    to[size++] = (uint8_t)value;
-    return size;
-}
-
-static size_t key_text(char to[KEY_MAX], uint32_t key)
-{
-    return (size_t)snprintf(to, KEY_MAX, "key-%u", key);
-}
-
-static size_t encode_put(uint8_t *to, const struct operation *operation)
-{
-    char key[KEY_MAX];
-    char value[VALUE_MAX];
-    /* Some values are longer: batches and snapshots should not all look alike. */
-    const int width = operation->value % 5 == 0 ? 40 : 1;
-    const int size =
-        snprintf(value, sizeof value, "%0*llu", width, (unsigned long long)operation->value);
-    size_t at = put_field(to, 0x0a, key, key_text(key, operation->key));
-    return at + put_field(to + at, 0x12, value, (size_t)size);
-}
-
-static size_t encode_range(uint8_t *to, const struct operation *operation)
-{
-    char key[KEY_MAX];
-    return put_field(to, 0x0a, key, key_text(key, operation->key));
-}
-
-static size_t encode_swap(uint8_t *to, const struct operation *operation)
-{
-    uint8_t inner[REQUEST_MAX];
-    uint8_t op[REQUEST_MAX];
-    char key[KEY_MAX];
-    size_t size = put_varint(inner, 0x10, KV_TARGET_MOD);
-    size += put_field(inner + size, 0x1a, key, key_text(key, operation->key));
-    size += put_varint(inner + size, 0x30, (uint64_t)operation->expected);
-    size_t at = put_field(to, 0x0a, inner, size);
-
-    size = put_field(op, 0x12, inner, encode_put(inner, operation));
-    at += put_field(to + at, 0x12, op, size);
-    size = put_field(op, 0x0a, inner, encode_range(inner, operation));
-    return at + put_field(to + at, 0x1a, op, size);
-}
-
 /* -- Outcomes ------------------------------------------------------------------------------- */
-
-static void note_seen(struct operation *operation, const struct item *item)
-{
-    char text[VALUE_MAX] = {0};
-    if (item != NULL && !item_is_tombstone(item)) {
-        const struct bytes value = item_value(item);
-        memcpy(text, value.data, value.size < sizeof text ? value.size : sizeof text - 1);
-        operation->seen_mod = item->mod_revision;
-        operation->seen = strtoull(text, NULL, 10);
-    }
-}
-
-static void note_result(struct operation *operation, const struct kv_result *result)
-{
-    switch (result->kind) {
-    case KV_COMMAND_PUT:
-        operation->revision = result->put.revision;
-        operation->has_written = 1;
-        break;
-    case KV_COMMAND_DELETE_RANGE:
-        operation->revision = result->delete_range.revision;
-        operation->has_written = result->delete_range.deleted > 0;
-        break;
-    default:
-        operation->revision = result->txn.revision;
-        operation->has_written = result->txn.has_succeeded;
-        if (!operation->has_written && result->txn.responses[0].range.item_count > 0) {
-            note_seen(operation, result->txn.responses[0].range.items[0]);
-        }
-        break;
-    }
-}
 
 static void begin_next(void *object, uint64_t argument);
 
@@ -157,22 +60,22 @@ static void go_on_probing(struct client *client, enum operation_outcome outcome)
 static void go_on(struct client *client, enum operation_outcome outcome)
 {
     struct workload *workload = client->workload;
-    struct operation *operation = &workload->history.operations[client->operation];
+    const struct operation *operation = &workload->history.operations[client->operation];
 
-    operation->outcome = outcome;
-    operation->end_us = workload->world->now_us;
+    chronicle_end(&workload->history, client->operation, outcome, workload->world->now_us);
     world_trace(workload->world, "outcome", client->number,
                 (uint64_t)outcome * 1000000u + (uint64_t)operation->revision);
     client->is_busy = 0;
     workload->busy--;
-    client->last_key = operation->key;
-    client->last_mod = operation->has_written ? operation->revision : operation->seen_mod;
+    if (outcome == OUTCOME_DONE) {
+        requests_note(&workload->requests, client->operation, &client->memory);
+    }
     uint64_t delay = world_below(workload->world, workload->options.think_us_max + 1);
     if (client->number >= workload->options.clients) {
         go_on_probing(client, outcome);
         return;
     }
-    if (outcome != OUTCOME_DONE) {
+    if (outcome == OUTCOME_UNKNOWN || outcome == OUTCOME_NOT_DONE) {
         delay += BACK_OFF_US;
         client->node = (uint32_t)world_below(workload->world, cluster_nodes(workload->cluster));
     }
@@ -191,41 +94,29 @@ static void on_result(void *context, int error, const void *result)
     if (client == NULL) {
         return;
     }
-    struct operation *operation = &client->workload->history.operations[client->operation];
     if (error == 0) {
-        const struct kv_result *kv_result = result;
-        assert(kv_result->error == 0);
-        note_result(operation, kv_result);
-        go_on(client, OUTCOME_DONE);
+        go_on(client, record_result(&client->workload->history, client->operation, result));
     } else {
         go_on(client, error == SYNOD_ERR_NO_LEADER ? OUTCOME_NOT_DONE : OUTCOME_UNKNOWN);
     }
 }
 
+/* The state of the client's server may be read now. */
+static void read_state(struct client *client)
+{
+    struct workload *workload = client->workload;
+    const struct kv *kv = cluster_kv(workload->cluster, client->node);
+    go_on(client, record_get(&workload->history, client->operation, kv, 0));
+}
+
 static void on_read(void *context, int error)
 {
     struct client *client = redeem(context);
-    if (client == NULL) {
-        return;
+    if (client != NULL && error == 0) {
+        read_state(client);
+    } else if (client != NULL) {
+        go_on(client, OUTCOME_NOT_DONE); /* It has happened to nobody. */
     }
-    struct operation *operation = &client->workload->history.operations[client->operation];
-    if (error != 0) {
-        go_on(client, OUTCOME_NOT_DONE);
-        return;
-    }
-    const struct kv *kv = cluster_kv(client->workload->cluster, client->node);
-    char key[KEY_MAX];
-    const struct kv_range_request request = {.key = bytes_of(key, key_text(key, operation->key))};
-    struct arena arena = {0};
-    struct kv_range_result result;
-    const int outcome = kv_range(kv, &request, &arena, &result);
-    assert(outcome == 0);
-    operation->revision = result.revision;
-    if (result.item_count > 0) {
-        note_seen(operation, result.items[0]);
-    }
-    arena_deinit(&arena);
-    go_on(client, OUTCOME_DONE);
 }
 
 /* -- Operations ----------------------------------------------------------------------------- */
@@ -244,69 +135,52 @@ static struct ticket *new_ticket(struct client *client)
     return ticket;
 }
 
-static int submit(struct client *client, const struct operation *operation)
+/* Nobody need be asked for a read that may be old. */
+static void read_here(struct client *client)
 {
-    struct replica *replica = cluster_replica(client->workload->cluster, client->node);
-    uint8_t bytes[2 * REQUEST_MAX];
-    struct ticket *ticket = new_ticket(client);
-    size_t size;
-    uint32_t kind;
-
-    switch (operation->kind) {
-    case OPERATION_GET:
-        return replica_read(replica, on_read, ticket);
-    case OPERATION_PUT:
-        size = encode_put(bytes, operation);
-        kind = KV_COMMAND_PUT;
-        break;
-    case OPERATION_DELETE:
-        size = encode_range(bytes, operation);
-        kind = KV_COMMAND_DELETE_RANGE;
-        break;
-    default:
-        size = encode_swap(bytes, operation);
-        kind = KV_COMMAND_TXN;
-        break;
+    struct replica_status status;
+    replica_status(cluster_replica(client->workload->cluster, client->node), &status);
+    client->is_busy = 1;
+    client->workload->busy++;
+    if (status.is_running) {
+        read_state(client);
+    } else {
+        go_on(client, OUTCOME_NOT_DONE);
     }
-    return replica_submit(replica, kind, bytes_of(bytes, size), on_result, ticket);
 }
 
-static void perform(struct client *client, const struct operation *operation)
+static int submit(struct client *client)
 {
     struct workload *workload = client->workload;
-    client->operation = linear_begin(&workload->history, operation);
+    struct replica *replica = cluster_replica(workload->cluster, client->node);
+    struct ticket *ticket = new_ticket(client);
+    buffer_clear(&workload->message, SIZE_MAX);
+    const uint32_t kind = record_encode(&workload->history, client->operation, &workload->message);
+    if (kind == 0) {
+        return replica_read(replica, on_read, ticket);
+    }
+    return replica_submit(replica, kind, buffer_bytes(&workload->message), on_result, ticket);
+}
+
+static struct chronicle_who who_is(const struct client *client)
+{
+    return (struct chronicle_who){client->number, client->node, client->workload->world->now_us};
+}
+
+static void perform(struct client *client, size_t index)
+{
+    struct workload *workload = client->workload;
+    const struct operation *operation = &workload->history.operations[index];
+    client->operation = index;
     world_trace(workload->world, "operation", client->number,
-                (uint64_t)operation->kind * 1000u + operation->key);
-    if (submit(client, operation) != 0) {
+                (uint64_t)operation->kind * 1000u +
+                    workload->history.steps[operation->first_step].key);
+    if (operation->is_serializable) {
+        read_here(client);
+    } else if (submit(client) != 0) {
         go_on(client, OUTCOME_NOT_DONE);
     }
     cluster_touch(workload->cluster, client->node);
-}
-
-static struct operation draw(struct client *client)
-{
-    struct workload *workload = client->workload;
-    const struct workload_options *options = &workload->options;
-    const uint64_t dice = world_below(workload->world, 100);
-    struct operation operation = {
-        .kind = OPERATION_PUT,
-        .client = client->number,
-        .key = (uint32_t)world_below(workload->world, options->keys),
-        .begin_us = workload->world->now_us,
-    };
-    if (dice < options->read_percent) {
-        operation.kind = OPERATION_GET;
-    } else if (dice < options->read_percent + options->delete_percent) {
-        operation.kind = OPERATION_DELETE;
-    } else {
-        operation.value = ++workload->value_last;
-        if (dice < options->read_percent + options->delete_percent + options->swap_percent) {
-            operation.kind = OPERATION_SWAP;
-            operation.key = client->last_key;
-            operation.expected = client->last_mod;
-        }
-    }
-    return operation;
 }
 
 static int can_be_asked(const struct workload *workload, uint32_t node)
@@ -321,14 +195,9 @@ static void begin_probe(struct client *client)
         world_after(workload->world, BACK_OFF_US, begin_next, client, 1);
         return;
     }
-    const struct operation operation = {
-        .kind = OPERATION_PUT,
-        .client = client->number,
-        .key = (uint32_t)world_below(workload->world, workload->options.keys),
-        .value = ++workload->value_last,
-        .begin_us = workload->world->now_us,
-    };
-    perform(client, &operation);
+    const struct chronicle_who who = who_is(client);
+    const uint32_t key = (uint32_t)world_below(workload->world, workload->options.requests.keys);
+    perform(client, requests_begin_put(&workload->requests, &who, key));
 }
 
 static void begin_next(void *object, uint64_t is_probe)
@@ -350,8 +219,8 @@ static void begin_next(void *object, uint64_t is_probe)
         return;
     }
     workload->begun++;
-    const struct operation operation = draw(client);
-    perform(client, &operation);
+    const struct chronicle_who who = who_is(client);
+    perform(client, requests_begin(&workload->requests, &who, &client->memory));
 }
 
 /* -- The whole ------------------------------------------------------------------------------ */
@@ -363,7 +232,12 @@ struct workload *workload_new(struct world *world, struct cluster *cluster,
     workload->world = world;
     workload->cluster = cluster;
     workload->options = *options;
-    linear_init(&workload->history, options->keys);
+    chronicle_init(&workload->history);
+    workload->requests = (struct requests){.options = &workload->options.requests,
+                                           .prng = &world->prng,
+                                           .history = &workload->history,
+                                           .revision = CHRONICLE_BASE_REVISION};
+    cluster_set_history(cluster, &workload->history);
     /* One more per node, for the reads at the end. */
     workload->clients =
         world_allocate((options->clients + NET_NODES_MAX) * sizeof *workload->clients);
@@ -382,7 +256,8 @@ void workload_free(struct workload *workload)
         workload->tickets = ticket->next;
         free(ticket);
     }
-    linear_deinit(&workload->history);
+    chronicle_deinit(&workload->history);
+    buffer_deinit(&workload->message);
     free(workload->clients);
     free(workload);
 }
@@ -407,6 +282,7 @@ void workload_stop(struct workload *workload)
 
 void workload_on_kill(struct workload *workload, uint32_t node)
 {
+    chronicle_restart(&workload->history, node, workload->world->now_us);
     for (uint32_t i = 0; i < workload->options.clients + NET_NODES_MAX; i++) {
         struct client *client = &workload->clients[i];
         if (client->is_busy && client->node == node) {
@@ -435,13 +311,10 @@ void workload_read_all(struct workload *workload)
         if (!cluster_is_able(workload->cluster, node)) {
             continue;
         }
-        for (uint32_t key = 0; key < workload->options.keys; key++) {
-            const struct operation operation = {.kind = OPERATION_GET,
-                                                .client = client->number,
-                                                .key = key,
-                                                .begin_us = workload->world->now_us};
-            client->node = node;
-            perform(client, &operation);
+        client->node = node;
+        for (uint32_t key = 0; key < workload->history.key_count; key++) {
+            const struct chronicle_who who = who_is(client);
+            perform(client, requests_begin_get(&workload->requests, &who, key));
             while (client->is_busy && cluster_violation(workload->cluster) == NULL &&
                    world_step(workload->world, UINT64_MAX) != 0) {
             }
@@ -449,7 +322,7 @@ void workload_read_all(struct workload *workload)
     }
 }
 
-const struct linear *workload_history(const struct workload *workload)
+const struct chronicle *workload_history(const struct workload *workload)
 {
     return &workload->history;
 }
@@ -457,8 +330,9 @@ const struct linear *workload_history(const struct workload *workload)
 size_t workload_done(const struct workload *workload)
 {
     size_t done = 0;
-    for (size_t i = 0; i < workload->history.count; i++) {
-        done += workload->history.operations[i].outcome == OUTCOME_DONE;
+    for (size_t i = 0; i < workload->history.operation_count; i++) {
+        const struct operation *operation = &workload->history.operations[i];
+        done += operation->outcome == OUTCOME_DONE && operation->kind != OPERATION_RESTART;
     }
     return done;
 }

@@ -2,17 +2,15 @@
 #ifndef SIM_WORKLOAD_H
 #define SIM_WORKLOAD_H
 
+#include "check/chronicle.h"
 #include "sim/cluster.h"
-#include "sim/linear.h"
+#include "sim/requests.h"
 
 struct workload_options {
     uint32_t clients;
-    uint32_t keys;
     uint32_t operations;   /* In all. */
     uint64_t think_us_max; /* Between the end of one and the beginning of the next. */
-    uint32_t read_percent;
-    uint32_t delete_percent;
-    uint32_t swap_percent; /* The rest are puts. */
+    struct requests_options requests;
 };
 
 struct workload;
@@ -40,7 +38,8 @@ int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us);
 /* Once the network is healed: read every key through every server that can be asked. */
 void workload_read_all(struct workload *workload);
 
-const struct linear *workload_history(const struct workload *workload);
+/* What they did and saw so far, and what the nodes reported of their states. Borrowed. */
+const struct chronicle *workload_history(const struct workload *workload);
 
 /* Operations that are known to have been done. */
 size_t workload_done(const struct workload *workload);

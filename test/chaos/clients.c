@@ -20,6 +20,7 @@
 #include "base/assert.h"
 #include "base/prng.h"
 #include "cli/xmalloc.h"
+#include "sim/requests.h"
 #include "test/chaos/request.h"
 
 enum {
@@ -28,9 +29,9 @@ enum {
     CONNECT_US = 500000,   /* A stopped process accepts in its kernel's queue, or not. */
     PATIENCE_US = 2000000, /* For an answer; ... */
     HASTE_US_MAX = 300000, /* ... every fourth time at most so long. */
-    READ_PERCENT = 40,
+    GET_PERCENT = 40,
     DELETE_PERCENT = 8,
-    SWAP_PERCENT = 17,
+    TXN_PERCENT = 17,
 };
 
 struct client {
@@ -40,9 +41,8 @@ struct client {
     struct grpc_channel *channel; /* NULL: apart. */
     struct os_timer *timer;
     int is_busy;
-    size_t operation;  /* Its index in the history, where it is busy. */
-    uint32_t last_key; /* What it saw last: what a swap is tried on. */
-    int64_t last_mod;
+    size_t operation; /* Its index in the history, where it is busy. */
+    struct requests_memory memory;
     int is_reader;     /* It stays where it is, and reads every key once, ... */
     uint32_t next_key; /* ... this one next. */
 };
@@ -50,10 +50,11 @@ struct client {
 struct clients {
     struct clients_options options;
     struct prng prng;
-    struct linear history;
+    struct chronicle history;
+    struct requests_options mix;
+    struct requests requests;
     struct client *clients; /* Those that load, then a reader for each member. */
     struct buffer message;
-    uint64_t value_last;
     uint64_t done_us; /* When the last acknowledgement came. */
     int is_stopping;
     struct clients_counts counts;
@@ -139,45 +140,45 @@ static void on_timer(void *context)
 
 /* -- Outcomes ------------------------------------------------------------------------------- */
 
-static void note_problem(struct client *client, const struct operation *operation,
-                         const struct grpc_result *result)
+static void note_problem(struct client *client, const struct grpc_result *result)
 {
     struct clients *clients = client->clients;
+    const struct operation *operation = &clients->history.operations[client->operation];
     if (clients->problem[0] == '\0') {
         snprintf(clients->problem, sizeof clients->problem,
                  "member %s answered an operation of kind %d on key %" PRIu32 " with %s \"%.200s\"",
                  clients->options.cluster->members[client->member].name, (int)operation->kind,
-                 operation->key, grpc_code_name(result->code), result->text);
+                 clients->history.steps[operation->first_step].key, grpc_code_name(result->code),
+                 result->text);
     }
 }
 
-static void note_done(struct client *client, const struct operation *operation)
+static void note_done(struct client *client)
 {
     struct clients *clients = client->clients;
+    const struct operation *operation = &clients->history.operations[client->operation];
     const uint64_t silent_us = operation->end_us - clients->done_us;
     clients->counts.gap_us =
         silent_us > clients->counts.gap_us ? silent_us : clients->counts.gap_us;
     clients->done_us = operation->end_us;
     clients->counts.done++;
-    clients->counts.written += operation->has_written != 0;
-    client->last_key = operation->key;
-    client->last_mod = operation->kind == OPERATION_DELETE ? 0
-                       : operation->has_written            ? operation->revision
-                                                           : operation->seen_mod;
+    clients->counts.written += chronicle_has_written(&clients->history, operation) != 0;
+    requests_note(&clients->requests, client->operation, &client->memory);
     client->next_key += client->is_reader != 0;
 }
 
-static void note_failed(struct client *client, struct operation *operation,
-                        const struct grpc_result *result)
+static void note_failed(struct client *client, uint64_t end_us, const struct grpc_result *result)
 {
     struct clients *clients = client->clients;
-    operation->outcome = request_outcome(operation, result);
-    if (operation->outcome == 0) {
-        note_problem(client, operation, result);
-        operation->outcome = OUTCOME_UNKNOWN;
+    const struct operation *operation = &clients->history.operations[client->operation];
+    enum operation_outcome outcome = request_outcome(operation, result);
+    if (outcome == 0) {
+        note_problem(client, result);
+        outcome = OUTCOME_UNKNOWN;
     }
-    clients->counts.unknown += operation->outcome == OUTCOME_UNKNOWN;
-    clients->counts.not_done += operation->outcome == OUTCOME_NOT_DONE;
+    chronicle_end(&clients->history, client->operation, outcome, end_us);
+    clients->counts.unknown += outcome == OUTCOME_UNKNOWN;
+    clients->counts.not_done += outcome == OUTCOME_NOT_DONE;
     snprintf(clients->counts.last_error, sizeof clients->counts.last_error, "%s from %s: %.150s",
              grpc_code_name(result->code), clients->options.cluster->members[client->member].name,
              result->text);
@@ -187,51 +188,23 @@ static void on_answer(void *context, const struct grpc_result *result)
 {
     struct client *client = context;
     struct clients *clients = client->clients;
-    struct operation *operation = &clients->history.operations[client->operation];
+    const uint64_t end_us = now_us(1);
 
     client->is_busy = 0;
-    operation->end_us = now_us(1);
     if (result->code == GRPC_OK) {
-        operation->outcome = OUTCOME_DONE;
-        if (request_decode(operation, result->message) != 0) {
-            note_problem(client, operation, result);
+        chronicle_end(&clients->history, client->operation, OUTCOME_DONE, end_us);
+        if (request_decode(&clients->history, client->operation, result->message) != 0) {
+            note_problem(client, result);
         }
-        note_done(client, operation);
+        note_done(client);
         wait(client, prng_below(&clients->prng, THINK_US_MAX));
     } else {
-        note_failed(client, operation, result);
+        note_failed(client, end_us, result);
         move_on(client);
     }
 }
 
 /* -- Operations ----------------------------------------------------------------------------- */
-
-static struct operation draw(struct client *client)
-{
-    struct clients *clients = client->clients;
-    const uint64_t dice = prng_below(&clients->prng, 100);
-    struct operation operation = {
-        .kind = OPERATION_PUT,
-        .client = client->number,
-        .key = (uint32_t)prng_below(&clients->prng, clients->options.keys),
-    };
-    if (client->is_reader) {
-        operation.kind = OPERATION_GET;
-        operation.key = client->next_key;
-    } else if (dice < READ_PERCENT) {
-        operation.kind = OPERATION_GET;
-    } else if (dice < READ_PERCENT + DELETE_PERCENT) {
-        operation.kind = OPERATION_DELETE;
-    } else {
-        operation.value = ++clients->value_last;
-    }
-    if (operation.value != 0 && dice < READ_PERCENT + DELETE_PERCENT + SWAP_PERCENT) {
-        operation.kind = OPERATION_SWAP;
-        operation.key = client->last_key;
-        operation.expected = client->last_mod;
-    }
-    return operation;
-}
 
 static uint64_t draw_patience(struct clients *clients)
 {
@@ -248,18 +221,21 @@ static void begin_next(struct client *client)
     if (!has_more(client)) {
         return;
     }
-    struct operation operation = draw(client);
+    const struct chronicle_who who = {client->number, client->member, now_us(0)};
+    client->operation = client->is_reader
+                            ? requests_begin_get(&clients->requests, &who, client->next_key)
+                            : requests_begin(&clients->requests, &who, &client->memory);
     buffer_clear(&clients->message, SIZE_MAX);
-    struct grpc_request request = {.path = request_encode(&operation, &clients->message),
-                                   .timeout_us = draw_patience(clients)};
+    struct grpc_request request = {
+        .path = request_encode(&clients->history, client->operation, &clients->message),
+        .timeout_us = draw_patience(clients)};
     request.message = buffer_bytes(&clients->message);
-    operation.begin_us = now_us(0);
     if (grpc_channel_call(client->channel, &request, on_answer, client, NULL) != 0) {
-        move_on(client); /* Nothing was sent: it is no operation at all. */
+        chronicle_end(&clients->history, client->operation, OUTCOME_NOT_DONE, now_us(1));
+        move_on(client); /* Nothing was sent. */
         return;
     }
     client->is_busy = 1;
-    client->operation = linear_begin(&clients->history, &operation);
 }
 
 /* -- The whole ------------------------------------------------------------------------------ */
@@ -276,7 +252,16 @@ struct clients *clients_new(const struct clients_options *options)
     clients->prng.state = options->seed;
     clients->clients = xcalloc(count_all(clients), sizeof *clients->clients);
     clients->done_us = now_us(0);
-    linear_init(&clients->history, options->keys);
+    chronicle_init(&clients->history);
+    clients->mix = (struct requests_options){.keys = options->keys,
+                                             .get_percent = GET_PERCENT,
+                                             .delete_percent = DELETE_PERCENT,
+                                             .txn_percent = TXN_PERCENT,
+                                             .is_plain = 1};
+    clients->requests = (struct requests){.options = &clients->mix,
+                                          .prng = &clients->prng,
+                                          .history = &clients->history,
+                                          .revision = CHRONICLE_BASE_REVISION};
     for (uint32_t i = 0; i < count_all(clients); i++) {
         struct client *client = &clients->clients[i];
         client->clients = clients;
@@ -304,7 +289,7 @@ void clients_free(struct clients *clients)
             os_timer_free(clients->options.os, client->timer);
         }
     }
-    linear_deinit(&clients->history);
+    chronicle_deinit(&clients->history);
     buffer_deinit(&clients->message);
     free(clients->clients);
     free(clients);
@@ -359,7 +344,7 @@ const char *clients_problem(const struct clients *clients)
     return clients->problem[0] == '\0' ? NULL : clients->problem;
 }
 
-const struct linear *clients_history(const struct clients *clients)
+struct chronicle *clients_history(struct clients *clients)
 {
     return &clients->history;
 }

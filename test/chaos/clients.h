@@ -7,10 +7,10 @@
 
 #include <stdint.h>
 
+#include "check/chronicle.h"
 #include "cli/local_cluster.h"
 #include "grpc/client.h"
 #include "os/os.h"
-#include "sim/linear.h"
 
 struct clients;
 
@@ -52,7 +52,8 @@ void clients_counts(const struct clients *clients, struct clients_counts *counts
 /* An answer that no correct server gives, in words; NULL: there was none. */
 const char *clients_problem(const struct clients *clients);
 
-/* Borrowed while the clients live; complete when they are idle. */
-const struct linear *clients_history(const struct clients *clients);
+/* Borrowed while the clients live; complete when they are idle. What the members say of their
+ * states may be added to it. */
+struct chronicle *clients_history(struct clients *clients);
 
 #endif /* CHAOS_CLIENTS_H */

@@ -303,10 +303,12 @@ static void judge(struct chaos *chaos)
     if (chaos->has_failed) {
         printf("chaos: FAILED: %s\n", chaos->failure);
     }
-    if (verdict->explanation != NULL) {
-        printf("chaos: FAILED: %s\n", verdict->explanation);
+    if (verdict->judges.opinion == CHECKER_REJECTS) {
+        printf("chaos: FAILED: %s\n", verdict->judges.text);
+    } else if (verdict->judges.opinion == CHECKER_GAVE_UP) {
+        printf("  undecided: %s\n", verdict->judges.text);
     }
-    if (verdict->explanation != NULL || verdict->lost > 0) {
+    if (verdict->judges.opinion == CHECKER_REJECTS || verdict->lost > 0) {
         fail(chaos, "the history cannot be explained");
     }
 }
@@ -320,6 +322,7 @@ static void keep(const struct chaos *chaos)
         printf("chaos: the history could not be written into %s\n", path);
     }
     printf("chaos: logs, data and history.txt are in %s\n", chaos->cluster.dir);
+    printf("chaos: judge it again: build/synod-sim check %s\n", path);
 }
 
 static void tell_end(const struct chaos *chaos)
@@ -330,7 +333,8 @@ static void tell_end(const struct chaos *chaos)
     strikes_counts(chaos->strikes, &strikes);
     printf("chaos: %" PRIu64 " kills, %" PRIu64 " acknowledged, %" PRIu64
            " lost, %d non-linearizable\n",
-           strikes.kills, counts.written, chaos->verdict.lost, chaos->verdict.explanation != NULL);
+           strikes.kills, counts.written, chaos->verdict.lost,
+           chaos->verdict.judges.opinion == CHECKER_REJECTS);
 }
 
 /* -- The story ------------------------------------------------------------------------------ */
@@ -407,6 +411,21 @@ static int load(struct chaos *chaos)
     return run_until(chaos, is_quiet, READ_SECONDS, "a call has neither answer nor end");
 }
 
+/* What the members hold in the end belongs to the history. */
+static void report_states(const struct chaos *chaos)
+{
+    for (unsigned i = 0; i < chaos->cluster.options.count; i++) {
+        struct member_state state;
+        members_state(chaos->members, i, &state);
+        const struct state_report report = {.at_us = now_us(),
+                                            .revision = state.revision,
+                                            .compacted = -1,
+                                            .hash = state.hash,
+                                            .member = i};
+        chronicle_report(clients_history(chaos->clients), &report);
+    }
+}
+
 static int compare(struct chaos *chaos)
 {
     members_compare(chaos->members);
@@ -414,6 +433,7 @@ static int compare(struct chaos *chaos)
         tell_states(chaos);
         return -1;
     }
+    report_states(chaos);
     clients_read_all(chaos->clients);
     if (run_until(chaos, is_read, READ_SECONDS, "not every key could be read at the end") != 0) {
         return -1;

@@ -3,8 +3,10 @@
  *   operation   request                                             what its answer tells
  *   PUT         Put                                                 header.revision: its own
  *   DELETE      DeleteRange                                         deleted, header.revision
- *   GET         Range, linearizable                                 the value, its mod_revision
- *   SWAP        Txn: if mod_revision(key) = expected put, else get  succeeded, or as GET
+ *   GET         Range, linearizable                                 the value, its revisions
+ *   TXN         Txn: if mod_revision(key) = expected put, else get  succeeded, or as GET
+ *
+ * Some puts and deletions ask what was there before.
  *
  * What a failed call says of a write (a read that failed has happened to nobody):
  *
@@ -74,13 +76,13 @@ struct words {
     ProtobufCBinaryData value;
 };
 
-static void find_words(const struct operation *operation, struct words *words)
+static void find_words(const struct step *step, struct words *words)
 {
     words->key.data = (uint8_t *)words->key_text;
     words->key.len =
-        (size_t)snprintf(words->key_text, sizeof words->key_text, "chaos/%" PRIu32, operation->key);
+        (size_t)snprintf(words->key_text, sizeof words->key_text, "chaos/%" PRIu32, step->key);
     words->value.data = (uint8_t *)words->value_text;
-    words->value.len = operation->value == 0 ? 0 : write_value(operation->value, words->value_text);
+    words->value.len = step->kind == STEP_PUT ? write_value(step->number, words->value_text) : 0;
 }
 
 static void append(struct buffer *to, const ProtobufCMessage *message)
@@ -90,18 +92,20 @@ static void append(struct buffer *to, const ProtobufCMessage *message)
     buffer_commit(to, protobuf_c_message_pack(message, room));
 }
 
-static void append_put(struct buffer *to, const struct words *words)
+static void append_put(struct buffer *to, const struct words *words, int wants_previous)
 {
     Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
     put.key = words->key;
     put.value = words->value;
+    put.prev_kv = wants_previous;
     append(to, &put.base);
 }
 
-static void append_delete(struct buffer *to, const struct words *words)
+static void append_delete(struct buffer *to, const struct words *words, int wants_previous)
 {
     Etcdserverpb__DeleteRangeRequest deletion = ETCDSERVERPB__DELETE_RANGE_REQUEST__INIT;
     deletion.key = words->key;
+    deletion.prev_kv = wants_previous;
     append(to, &deletion.base);
 }
 
@@ -112,7 +116,7 @@ static void append_get(struct buffer *to, const struct words *words)
     append(to, &get.base);
 }
 
-static void append_swap(struct buffer *to, const struct words *words, int64_t expected)
+static void append_txn(struct buffer *to, const struct words *words, int64_t expected)
 {
     Etcdserverpb__Compare compare = ETCDSERVERPB__COMPARE__INIT;
     Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
@@ -142,78 +146,112 @@ static void append_swap(struct buffer *to, const struct words *words, int64_t ex
     append(to, &txn.base);
 }
 
-const char *request_encode(const struct operation *operation, struct buffer *to)
+/* The one step of an operation; of a txn the one that is done if the compare holds. */
+static struct step *step_of(const struct chronicle *history, const struct operation *operation)
 {
+    return &history->steps[operation->first_step + operation->compare_count];
+}
+
+const char *request_encode(const struct chronicle *history, size_t index, struct buffer *to)
+{
+    const struct operation *operation = &history->operations[index];
+    const struct step *step = step_of(history, operation);
     struct words words;
-    find_words(operation, &words);
+    find_words(step, &words);
     switch (operation->kind) {
     case OPERATION_PUT:
-        append_put(to, &words);
+        append_put(to, &words, step->wants_items);
         return "/etcdserverpb.KV/Put";
     case OPERATION_DELETE:
-        append_delete(to, &words);
+        append_delete(to, &words, step->wants_items);
         return "/etcdserverpb.KV/DeleteRange";
     case OPERATION_GET:
         append_get(to, &words);
         return "/etcdserverpb.KV/Range";
     default:
-        append_swap(to, &words, operation->expected);
+        assert(operation->kind == OPERATION_TXN && operation->compare_count == 1);
+        append_txn(to, &words, (int64_t)history->steps[operation->first_step].number);
         return "/etcdserverpb.KV/Txn";
     }
 }
 
 /* -- Answers -------------------------------------------------------------------------------- */
 
-static int note_revision(struct operation *operation, const Etcdserverpb__ResponseHeader *header)
+/* An answer that is being noted. */
+struct answer {
+    struct chronicle *history;
+    struct operation *operation;
+    size_t step; /* Whose answer it is. */
+};
+
+static int note_revision(const struct answer *answer, const Etcdserverpb__ResponseHeader *header)
 {
-    operation->revision = header == NULL ? 0 : header->revision;
-    return operation->revision > 0 ? 0 : -1;
+    answer->operation->revision = header == NULL ? 0 : header->revision;
+    return answer->operation->revision > 0 ? 0 : -1;
 }
 
-static int note_seen(struct operation *operation, const Etcdserverpb__RangeResponse *range)
+/* None, or one: only one key is ever asked for. */
+static int note_items(const struct answer *answer, Mvccpb__KeyValue *const *items, size_t count)
 {
-    if (range == NULL || range->n_kvs > 1) {
+    if (count > 1) {
         return -1;
     }
-    if (range->n_kvs == 1) {
-        operation->seen_mod = range->kvs[0]->mod_revision;
-        operation->seen = read_value(&range->kvs[0]->value);
+    for (size_t i = 0; i < count; i++) {
+        const struct seen_item item = {
+            .value = read_value(&items[i]->value),
+            .create = items[i]->create_revision,
+            .mod = items[i]->mod_revision,
+            .version = (uint32_t)items[i]->version,
+            .key = answer->history->steps[answer->step].key,
+        };
+        chronicle_see(answer->history, answer->step, &item);
     }
     return 0;
 }
 
-static int decode_put(struct operation *operation, struct bytes message)
+static int decode_put(const struct answer *answer, struct bytes message)
 {
-    Etcdserverpb__PutResponse *answer =
+    Etcdserverpb__PutResponse *put =
         etcdserverpb__put_response__unpack(NULL, message.size, message.data);
-    const int outcome = answer == NULL ? -1 : note_revision(operation, answer->header);
-    operation->has_written = 1;
-    if (answer != NULL) {
-        etcdserverpb__put_response__free_unpacked(answer, NULL);
+    int outcome = put == NULL ? -1 : note_revision(answer, put->header);
+    if (put != NULL) {
+        outcome |= note_items(answer, &put->prev_kv, put->prev_kv != NULL);
+        etcdserverpb__put_response__free_unpacked(put, NULL);
     }
     return outcome;
 }
 
-static int decode_delete(struct operation *operation, struct bytes message)
+static int decode_delete(const struct answer *answer, struct bytes message)
 {
-    Etcdserverpb__DeleteRangeResponse *answer =
+    Etcdserverpb__DeleteRangeResponse *deletion =
         etcdserverpb__delete_range_response__unpack(NULL, message.size, message.data);
-    const int outcome = answer == NULL ? -1 : note_revision(operation, answer->header);
-    if (answer != NULL) {
-        operation->has_written = answer->deleted > 0;
-        etcdserverpb__delete_range_response__free_unpacked(answer, NULL);
+    int outcome = deletion == NULL ? -1 : note_revision(answer, deletion->header);
+    if (deletion != NULL) {
+        answer->history->steps[answer->step].count = (uint32_t)deletion->deleted;
+        outcome |= note_items(answer, deletion->prev_kvs, deletion->n_prev_kvs);
+        etcdserverpb__delete_range_response__free_unpacked(deletion, NULL);
     }
     return outcome;
 }
 
-static int decode_get(struct operation *operation, struct bytes message)
+static int note_range(const struct answer *answer, const Etcdserverpb__RangeResponse *range)
 {
-    Etcdserverpb__RangeResponse *answer =
+    if (range == NULL) {
+        return -1;
+    }
+    answer->history->steps[answer->step].count = (uint32_t)range->count;
+    answer->history->steps[answer->step].has_more = range->more != 0;
+    return note_items(answer, range->kvs, range->n_kvs);
+}
+
+static int decode_get(const struct answer *answer, struct bytes message)
+{
+    Etcdserverpb__RangeResponse *range =
         etcdserverpb__range_response__unpack(NULL, message.size, message.data);
-    int outcome = answer == NULL ? -1 : note_revision(operation, answer->header);
-    if (answer != NULL) {
-        outcome |= note_seen(operation, answer);
-        etcdserverpb__range_response__free_unpacked(answer, NULL);
+    int outcome = range == NULL ? -1 : note_revision(answer, range->header);
+    if (range != NULL) {
+        outcome |= note_range(answer, range);
+        etcdserverpb__range_response__free_unpacked(range, NULL);
     }
     return outcome;
 }
@@ -226,34 +264,38 @@ static const Etcdserverpb__RangeResponse *range_of(const Etcdserverpb__ResponseO
                : NULL;
 }
 
-static int decode_swap(struct operation *operation, struct bytes message)
+static int decode_txn(const struct answer *answer, struct bytes message)
 {
-    Etcdserverpb__TxnResponse *answer =
+    Etcdserverpb__TxnResponse *txn =
         etcdserverpb__txn_response__unpack(NULL, message.size, message.data);
-    int outcome = answer == NULL ? -1 : note_revision(operation, answer->header);
-    if (answer != NULL) {
-        operation->has_written = answer->succeeded;
-        if (answer->n_responses != 1) {
+    int outcome = txn == NULL ? -1 : note_revision(answer, txn->header);
+    if (txn != NULL) {
+        const struct answer other = {answer->history, answer->operation, answer->step + 1};
+        answer->operation->has_succeeded = txn->succeeded != 0;
+        if (txn->n_responses != 1) {
             outcome = -1;
-        } else if (!answer->succeeded) {
-            outcome |= note_seen(operation, range_of(answer->responses[0]));
+        } else if (!txn->succeeded) {
+            outcome |= note_range(&other, range_of(txn->responses[0]));
         }
-        etcdserverpb__txn_response__free_unpacked(answer, NULL);
+        etcdserverpb__txn_response__free_unpacked(txn, NULL);
     }
     return outcome;
 }
 
-int request_decode(struct operation *operation, struct bytes message)
+int request_decode(struct chronicle *history, size_t index, struct bytes message)
 {
+    struct operation *operation = &history->operations[index];
+    const struct answer answer = {history, operation,
+                                  (size_t)(step_of(history, operation) - history->steps)};
     switch (operation->kind) {
     case OPERATION_PUT:
-        return decode_put(operation, message);
+        return decode_put(&answer, message);
     case OPERATION_DELETE:
-        return decode_delete(operation, message);
+        return decode_delete(&answer, message);
     case OPERATION_GET:
-        return decode_get(operation, message);
+        return decode_get(&answer, message);
     default:
-        return decode_swap(operation, message);
+        return decode_txn(&answer, message);
     }
 }
 

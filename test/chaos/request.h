@@ -6,17 +6,17 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "check/chronicle.h"
 #include "grpc/client.h"
-#include "sim/linear.h"
 
 /* Append the operation's message to `to`, and return the path of its method, a literal. The key
- * of number k is "chaos/k"; a value is its number, in some cases behind many zeroes. */
-const char *request_encode(const struct operation *operation, struct buffer *to);
+ * of number k is "chaos/k"; a value is its number, in some cases behind many zeroes. A txn is of
+ * one compare with a mod revision, one put, and one get of the same key. */
+const char *request_encode(const struct chronicle *history, size_t operation, struct buffer *to);
 
-/* Fill in what the answer says: revision, has_written, seen, seen_mod. Returns 0, or -1 if that
- * is no answer to such a request. A value that was put together by nobody becomes one whose
- * number nobody wrote, so that the judge finds it. */
-int request_decode(struct operation *operation, struct bytes message);
+/* Note what the answer says. Returns 0, or -1 if that is no answer to such a request. A value that
+ * was put together by nobody becomes one whose number nobody wrote, so that the judge finds it. */
+int request_decode(struct chronicle *history, size_t operation, struct bytes message);
 
 /* What is known of an operation whose call failed. OUTCOME_NOT_DONE is said only if it surely
  * was not done and never will be; 0 if a correct server cannot fail it like that. */

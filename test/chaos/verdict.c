@@ -1,12 +1,11 @@
 /* verdict.c -- what the history says, in figures.
  *
- * Whether it can be explained at all is for the judge that the simulator has as well. What is
+ * Whether it can be explained at all is for the judges that the simulator has as well. What is
  * counted here besides is the plainest of promises, so that a failure says how bad it is: a
  * write was acknowledged at revision w, and a read of its key at revision r >= w shows the
  * key as it was before w. Each such write is lost. */
 #include "test/chaos/verdict.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,20 +13,22 @@
 
 /* An acknowledged write. */
 struct written {
-    const struct operation *operation;
+    uint32_t key;
+    int64_t revision;
+    int is_deletion;
     int is_lost;
 };
 
 struct ledger {
-    const struct linear *history;
+    const struct chronicle *history;
     struct written *writes; /* By key, then revision. */
     size_t count;
 };
 
 static int compare(const void *left, const void *right)
 {
-    const struct operation *l = ((const struct written *)left)->operation;
-    const struct operation *r = ((const struct written *)right)->operation;
+    const struct written *l = left;
+    const struct written *r = right;
     if (l->key != r->key) {
         return l->key < r->key ? -1 : 1;
     }
@@ -41,8 +42,8 @@ static size_t count_below(const struct ledger *ledger, uint32_t key, int64_t rev
     size_t high = ledger->count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        const struct operation *operation = ledger->writes[middle].operation;
-        if (operation->key < key || (operation->key == key && operation->revision <= revision)) {
+        const struct written *write = &ledger->writes[middle];
+        if (write->key < key || (write->key == key && write->revision <= revision)) {
             low = middle + 1;
         } else {
             high = middle;
@@ -52,12 +53,13 @@ static size_t count_below(const struct ledger *ledger, uint32_t key, int64_t rev
 }
 
 /* True if a deletion that nobody knows about may have come before the read ended. */
-static int may_be_deleted(const struct linear *history, const struct operation *read)
+static int may_be_deleted(const struct chronicle *history, const struct operation *read,
+                          uint32_t key)
 {
-    for (size_t i = 0; i < history->count; i++) {
+    for (size_t i = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
-        if (operation->kind == OPERATION_DELETE && operation->key == read->key &&
-            operation->outcome != OUTCOME_DONE && operation->outcome != OUTCOME_NOT_DONE &&
+        if (operation->kind == OPERATION_DELETE && operation->outcome == OUTCOME_UNKNOWN &&
+            history->steps[operation->first_step].key == key &&
             operation->begin_us <= read->end_us) {
             return 1;
         }
@@ -66,39 +68,45 @@ static int may_be_deleted(const struct linear *history, const struct operation *
 }
 
 /* Mark what this read should have seen, or something newer, and did not. */
-static void mark_missed(struct ledger *ledger, const struct operation *read)
+static void mark_missed(struct ledger *ledger, const struct operation *read,
+                        const struct step *step)
 {
-    size_t at = count_below(ledger, read->key, read->revision);
+    const int64_t seen = step->item_count == 0 ? 0 : ledger->history->items[step->first_item].mod;
+    size_t at = count_below(ledger, step->key, read->revision);
     int is_excused = 0;
     while (at > 0 && !is_excused) {
         struct written *write = &ledger->writes[--at];
-        const struct operation *operation = write->operation;
-        if (operation->key != read->key || operation->revision <= read->seen_mod ||
-            (read->seen_mod == 0 && operation->kind == OPERATION_DELETE) || write->is_lost) {
+        if (write->key != step->key || write->revision <= seen ||
+            (seen == 0 && write->is_deletion) || write->is_lost) {
             break;
         }
-        is_excused = read->seen_mod == 0 && may_be_deleted(ledger->history, read);
+        is_excused = seen == 0 && may_be_deleted(ledger->history, read, step->key);
         write->is_lost = !is_excused;
     }
 }
 
-static uint64_t count_lost(const struct linear *history)
+static uint64_t count_lost(const struct chronicle *history)
 {
     struct ledger ledger = {.history = history,
-                            .writes = xcalloc(history->count + 1, sizeof *ledger.writes)};
+                            .writes = xcalloc(history->operation_count + 1, sizeof *ledger.writes)};
     uint64_t lost = 0;
-    for (size_t i = 0; i < history->count; i++) {
+    for (size_t i = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
-        if (operation->outcome == OUTCOME_DONE && operation->has_written) {
-            ledger.writes[ledger.count++].operation = operation;
+        if (chronicle_has_written(history, operation)) {
+            ledger.writes[ledger.count++] =
+                (struct written){.key = history->steps[operation->first_step].key,
+                                 .revision = operation->revision,
+                                 .is_deletion = operation->kind == OPERATION_DELETE};
         }
     }
     qsort(ledger.writes, ledger.count, sizeof *ledger.writes, compare);
-    for (size_t i = 0; i < history->count; i++) {
+    for (size_t i = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
-        if (operation->outcome == OUTCOME_DONE && !operation->has_written &&
-            operation->kind != OPERATION_DELETE) {
-            mark_missed(&ledger, operation);
+        uint32_t count;
+        const struct step *step =
+            chronicle_branch(history, operation, operation->has_succeeded, &count);
+        if (operation->outcome == OUTCOME_DONE && count == 1 && step->kind == STEP_GET) {
+            mark_missed(&ledger, operation, step);
         }
     }
     for (size_t i = 0; i < ledger.count; i++) {
@@ -108,30 +116,18 @@ static uint64_t count_lost(const struct linear *history)
     return lost;
 }
 
-void verdict_find(const struct linear *history, struct verdict *verdict)
+void verdict_find(const struct chronicle *history, struct verdict *verdict)
 {
     *verdict = (struct verdict){.lost = count_lost(history)};
-    verdict->explanation = linear_check(history, verdict->text, sizeof verdict->text);
+    (void)checker_judge(history, &verdict->judges);
 }
 
-int verdict_dump(const struct linear *history, const char *path)
+int verdict_dump(const struct chronicle *history, const char *path)
 {
-    static const char *const kinds[] = {"", "put", "delete", "get", "swap"};
-    static const char *const outcomes[] = {"pending", "done", "unknown", "not-done"};
     FILE *to = fopen(path, "w");
     if (to == NULL) {
         return -1;
     }
-    fprintf(to, "# begin_us end_us client operation key outcome; revision, wrote, expected, saw\n");
-    for (size_t i = 0; i < history->count; i++) {
-        const struct operation *o = &history->operations[i];
-        fprintf(to,
-                "%" PRIu64 " %" PRIu64 " client %" PRIu32 " %s key %" PRIu32
-                " %s; revision %" PRId64 " wrote %" PRIu64 "%s expected %" PRId64 " saw %" PRIu64
-                " of %" PRId64 "\n",
-                o->begin_us, o->end_us, o->client, kinds[o->kind], o->key, outcomes[o->outcome],
-                o->revision, o->value, o->has_written ? "" : " (not)", o->expected, o->seen,
-                o->seen_mod);
-    }
-    return fclose(to) == 0 ? 0 : -1;
+    const int outcome = chronicle_write(history, to);
+    return fclose(to) == 0 ? outcome : -1;
 }

@@ -5,18 +5,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sim/linear.h"
+#include "check/checker.h"
 
 struct verdict {
-    uint64_t lost;           /* Acknowledged writes that somebody who looked later missed. */
-    const char *explanation; /* NULL: one order of events explains it all; else what cannot be. */
-    char text[400];
+    uint64_t lost; /* Acknowledged writes that somebody who looked later missed. */
+    struct checker_verdict judges;
 };
 
 /* Judge a history in which nothing is under way. */
-void verdict_find(const struct linear *history, struct verdict *verdict);
+void verdict_find(const struct chronicle *history, struct verdict *verdict);
 
-/* Write the history into a file, an operation a line, for people. Returns 0, or -1. */
-int verdict_dump(const struct linear *history, const char *path);
+/* Write the history into a file, for people and for `synod-sim check`. Returns 0, or -1. */
+int verdict_dump(const struct chronicle *history, const char *path);
 
 #endif /* CHAOS_VERDICT_H */
