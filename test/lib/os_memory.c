@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "os_memory_internal.h"
 
-/* -- Time, chance, jobs ------------------------------------------------------------------ */
+/* -- Time and chance --------------------------------------------------------------------- */
 
 static uint64_t now_us(struct os *os)
 {
@@ -59,47 +59,6 @@ static void timer_free(struct os_timer *timer)
     free(timer);
 }
 
-static void submit(struct os *os, struct os_work *work)
-{
-    struct machine *machine = machine_of(os);
-    assert(machine->submitted_count < JOBS_MAX);
-    machine->submitted[machine->submitted_count++] = work;
-}
-
-static struct os_work *take_work(struct os_work **list, size_t *count, size_t index)
-{
-    struct os_work *work = list[index];
-    list[index] = list[--*count];
-    return work;
-}
-
-int os_memory_step(struct os *os)
-{
-    struct machine *machine = machine_of(os);
-    const size_t all = machine->submitted_count + machine->finished_count;
-    if (all == 0) {
-        return 0;
-    }
-    const size_t index = prng_below(&machine->prng, all);
-    if (index < machine->submitted_count) {
-        struct os_work *work = take_work(machine->submitted, &machine->submitted_count, index);
-        work->run(work);
-        machine->finished[machine->finished_count++] = work;
-        assert(machine->finished_count < JOBS_MAX);
-        return 1;
-    }
-    struct os_work *work =
-        take_work(machine->finished, &machine->finished_count, index - machine->submitted_count);
-    work->done(work);
-    return 1;
-}
-
-void os_memory_run(struct os *os)
-{
-    while (os_memory_step(os)) {
-    }
-}
-
 void os_memory_advance(struct os *os, uint64_t us)
 {
     struct machine *machine = machine_of(os);
@@ -140,8 +99,7 @@ static enum os_memory_fate decide_by_chance(void *context, const char *path, uin
 void os_memory_restart(struct os *os)
 {
     struct machine *machine = machine_of(os);
-    assert(machine->files_open == 0);
-    assert(machine->submitted_count == 0 && machine->finished_count == 0);
+    assert(os_memory_open_count(os) == 0);
     machine->is_dead = 0;
     machine->die_at = 0;
     os_memory_fail_at(os, 0, 0, 0);
@@ -171,7 +129,7 @@ static struct os_functions functions = {
     .timer_start = timer_start,
     .timer_stop = timer_stop,
     .timer_free = timer_free,
-    .work = submit,
+    .work = memory_job_submit,
 };
 
 struct os *os_memory_new(uint64_t seed)
@@ -193,8 +151,9 @@ void os_memory_free(struct os *os)
         memory_forget_write(machine, machine->write_count - 1);
     }
     for (size_t i = 0; i < machine->content_count; i++) {
-        free(machine->contents[i].cache);
-        free(machine->contents[i].disk);
+        memory_image_drop(&machine->contents[i].cache);
+        memory_image_drop(&machine->contents[i].disk);
+        memory_image_drop(&machine->contents[i].before);
     }
     free(machine->contents);
     free(machine->names.items);
@@ -215,10 +174,8 @@ struct os *os_memory_copy(struct os *os, uint64_t seed)
     for (size_t i = 0; i < from->content_count; i++) {
         memory_new_content(to);
         struct content *content = &to->contents[i];
-        memory_put_bytes(&content->cache, &content->cache_size, 0, from->contents[i].cache,
-                         from->contents[i].cache_size);
-        memory_put_bytes(&content->disk, &content->disk_size, 0, from->contents[i].disk,
-                         from->contents[i].disk_size);
+        content->cache = memory_image_share(from->contents[i].cache);
+        content->disk = memory_image_share(from->contents[i].disk);
     }
     to->writes = memory_grow(NULL, from->write_count * sizeof *to->writes);
     for (size_t i = 0; i < from->write_count; i++) {
@@ -260,6 +217,11 @@ int os_memory_is_dead(const struct os *os)
     return machine_of(os)->is_dead;
 }
 
+uint64_t os_memory_fail_left(const struct os *os)
+{
+    return machine_of(os)->fail_after;
+}
+
 uint64_t os_memory_changes(const struct os *os)
 {
     return machine_of(os)->operations;
@@ -268,27 +230,58 @@ uint64_t os_memory_changes(const struct os *os)
 size_t os_memory_open_count(const struct os *os)
 {
     const struct machine *machine = machine_of(os);
-    return machine->files_open + machine->submitted_count + machine->finished_count;
+    return machine->files_open + machine->submitted_count + machine->begun_count +
+           machine->finished_count;
 }
 
 /* -- Damaging ---------------------------------------------------------------------------- */
 
 uint8_t *os_memory_bytes(struct os *os, const char *path, size_t *size)
 {
-    const struct content *content = memory_content_at(machine_of(os), path);
+    struct content *content = memory_content_at(machine_of(os), path);
     if (content == NULL) {
         return NULL;
     }
-    *size = content->cache_size;
-    return content->cache;
+    *size = memory_image_size(content->cache);
+    return memory_image_lend(&content->cache);
+}
+
+const uint8_t *os_memory_look(const struct os *os, const char *path, size_t *size)
+{
+    const struct content *content = memory_content_at(machine_of(os), path);
+    *size = content == NULL ? 0 : memory_image_size(content->cache);
+    return content == NULL ? NULL : memory_image_bytes(content->cache);
+}
+
+void os_memory_remember(struct os *os)
+{
+    machine_of(os)->is_remembering = 1;
+}
+
+const uint8_t *os_memory_before(const struct os *os, const char *path, size_t *size)
+{
+    const struct content *content = memory_content_at(machine_of(os), path);
+    *size = content == NULL ? 0 : memory_image_size(content->before);
+    return content == NULL ? NULL : memory_image_bytes(content->before);
+}
+
+void os_memory_overwrite(struct os *os, const char *path, size_t offset, struct bytes bytes)
+{
+    struct content *content = memory_content_at(machine_of(os), path);
+    assert(content != NULL && offset + bytes.size <= memory_image_size(content->disk));
+    memory_image_drop(&content->cache);
+    memory_image_put(&content->disk, offset, bytes.data, bytes.size);
+    content->cache = memory_image_share(content->disk);
 }
 
 void os_memory_cut(struct os *os, const char *path, size_t size)
 {
     struct content *content = memory_content_at(machine_of(os), path);
-    assert(content != NULL && size <= content->cache_size);
-    content->cache_size = size;
-    content->disk_size = size < content->disk_size ? size : content->disk_size;
+    assert(content != NULL && size <= memory_image_size(content->cache));
+    memory_image_resize(&content->cache, size);
+    if (size < memory_image_size(content->disk)) {
+        memory_image_resize(&content->disk, size);
+    }
 }
 
 void os_memory_vanish(struct os *os, const char *path)
@@ -306,8 +299,8 @@ void os_memory_put(struct os *os, const char *path, const void *data, size_t siz
         memory_put_name(&machine->durable, path, index);
     }
     struct content *content = memory_content_at(machine, path);
-    content->cache_size = 0;
-    content->disk_size = 0;
-    memory_put_bytes(&content->cache, &content->cache_size, 0, data, size);
-    memory_put_bytes(&content->disk, &content->disk_size, 0, data, size);
+    memory_image_drop(&content->cache);
+    memory_image_drop(&content->disk);
+    memory_image_put(&content->cache, 0, data, size);
+    memory_image_put(&content->disk, 0, data, size);
 }

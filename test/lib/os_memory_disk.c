@@ -54,8 +54,7 @@ static int is_in(const char *path, const char *directory)
            strchr(path + size + 1, '/') == NULL;
 }
 
-/* False if the change makes no sense on these names: then an earlier one was lost. */
-static int apply_change(struct names *names, const struct pending_change *change)
+int memory_apply_change(struct names *names, const struct pending_change *change)
 {
     const struct name *name = find_name(names, change->from);
     if (change->kind == CHANGE_CREATE) {
@@ -83,7 +82,7 @@ static void add_change(struct machine *machine, enum change_kind kind, const cha
     assert(strlen(from) < PATH_BYTES && strlen(to) < PATH_BYTES);
     strncpy(change->from, from, PATH_BYTES - 1);
     strncpy(change->to, to, PATH_BYTES - 1);
-    apply_change(&machine->names, change);
+    memory_apply_change(&machine->names, change);
 }
 
 void memory_copy_names(struct names *to, const struct names *from)
@@ -95,32 +94,7 @@ void memory_copy_names(struct names *to, const struct names *from)
     to->count = from->count;
 }
 
-/* -- Bytes ------------------------------------------------------------------------------- */
-
-/* The allocation behind so many bytes: a power of two, so that a file that grows is not copied
- * each time. */
-static size_t capacity_of(size_t size)
-{
-    size_t capacity = OS_BLOCK_SIZE;
-    while (capacity < size) {
-        capacity *= 2;
-    }
-    return capacity;
-}
-
-void memory_put_bytes(uint8_t **data, size_t *size, size_t offset, const void *from, size_t count)
-{
-    if (offset + count > *size) {
-        if (*data == NULL || capacity_of(*size) != capacity_of(offset + count)) {
-            *data = memory_grow(*data, capacity_of(offset + count));
-        }
-        memset(*data + *size, 0, offset + count - *size);
-        *size = offset + count;
-    }
-    if (count > 0) {
-        memcpy(*data + offset, from, count);
-    }
-}
+/* -- Contents ---------------------------------------------------------------------------- */
 
 int memory_new_content(struct machine *machine)
 {
@@ -149,6 +123,7 @@ struct content *memory_content_at(struct machine *machine, const char *path)
 /* What an operation of this kind has to return before it does anything; 0: go on. */
 static int refuse(struct machine *machine, unsigned kind)
 {
+    memory_job_yield(machine);
     if (machine->is_dead) {
         return -EIO;
     }
@@ -222,8 +197,9 @@ static void file_close(struct os_file *file)
 
 static int64_t file_size(struct os_file *file)
 {
-    return file->machine->is_dead ? -EIO
-                                  : (int64_t)file->machine->contents[file->content].cache_size;
+    return file->machine->is_dead
+               ? -EIO
+               : (int64_t)memory_image_size(file->machine->contents[file->content].cache);
 }
 
 static int is_aligned(const struct os_file *file, uint64_t offset, const void *memory, size_t size)
@@ -241,35 +217,74 @@ static int64_t file_read(struct os_file *file, uint64_t offset, void *to, size_t
     if (error != 0) {
         return error;
     }
-    if (offset >= content->cache_size) {
+    const size_t end = memory_image_size(content->cache);
+    if (offset >= end) {
         return 0;
     }
-    const size_t left = content->cache_size - offset;
-    const size_t count = size < left ? size : left;
+    const size_t count = size < end - offset ? size : end - offset;
     if (count > 0) {
-        memcpy(to, content->cache + offset, count);
+        memcpy(to, memory_image_bytes(content->cache) + offset, count);
     }
     return (int64_t)count;
 }
 
+static void add_write(const struct os_file *file, uint64_t offset, struct bytes data)
+{
+    struct machine *machine = file->machine;
+    memory_image_put(&machine->contents[file->content].cache, offset, data.data, data.size);
+    machine->writes =
+        memory_grow(machine->writes, (machine->write_count + 1) * sizeof *machine->writes);
+    uint8_t *copy = memory_grow(NULL, data.size);
+    memcpy(copy, data.data, data.size);
+    machine->writes[machine->write_count++] =
+        (struct pending_write){.content = file->content,
+                               .offset = offset,
+                               .size = data.size,
+                               .data = copy,
+                               .is_direct = (file->flags & OS_FILE_DIRECT) != 0};
+}
+
+/* A write that fails may have got half way. */
 static int file_write(struct os_file *file, uint64_t offset, const void *from, size_t size)
 {
     struct machine *machine = file->machine;
-    struct content *content = &machine->contents[file->content];
     const int error = refuse(machine, OS_MEMORY_WRITE);
     assert(is_aligned(file, offset, from, size));
     assert((file->flags & OS_FILE_WRITE) != 0);
     if (error != 0) {
+        const size_t half = size / 2 / OS_BLOCK_SIZE * OS_BLOCK_SIZE;
+        if (!machine->is_dead && half > 0) {
+            add_write(file, offset, bytes_of(from, half));
+        }
         return error;
     }
-    memory_put_bytes(&content->cache, &content->cache_size, offset, from, size);
-    machine->writes =
-        memory_grow(machine->writes, (machine->write_count + 1) * sizeof *machine->writes);
-    uint8_t *copy = memory_grow(NULL, size);
-    memcpy(copy, from, size);
-    machine->writes[machine->write_count++] =
-        (struct pending_write){file->content, offset, size, copy};
+    add_write(file, offset, bytes_of(from, size));
     return count_change(machine);
+}
+
+/* What the disk holds now where the write is to go becomes the older version of it. */
+static void remember(struct content *content, const struct pending_write *write)
+{
+    const size_t size = memory_image_size(content->disk);
+    const size_t left = write->offset < size ? size - write->offset : 0;
+    const size_t count = write->size < left ? write->size : left;
+    if (write->offset + write->size > memory_image_size(content->before)) {
+        memory_image_resize(&content->before, write->offset + write->size);
+    }
+    if (count > 0) {
+        memory_image_put(&content->before, write->offset,
+                         memory_image_bytes(content->disk) + write->offset, count);
+    }
+}
+
+/* After a sync that failed the page cache takes what was written for clean: reads go on seeing
+ * it, but no later sync brings it to the disk. Direct writes are not in the page cache. */
+static void orphan_writes(struct machine *machine, int content)
+{
+    for (size_t i = 0; i < machine->write_count; i++) {
+        struct pending_write *write = &machine->writes[i];
+        write->is_orphaned |= write->content == content && !write->is_direct;
+    }
 }
 
 static int file_sync(struct os_file *file)
@@ -277,17 +292,22 @@ static int file_sync(struct os_file *file)
     struct machine *machine = file->machine;
     struct content *content = &machine->contents[file->content];
     int error = refuse(machine, OS_MEMORY_SYNC);
+    if (error != 0 && !machine->is_dead) {
+        orphan_writes(machine, file->content);
+    }
     if (error == 0) {
         error = count_change(machine);
     }
     for (size_t i = 0; i < machine->write_count && error == 0;) {
         const struct pending_write *write = &machine->writes[i];
-        if (write->content != file->content) {
+        if (write->content != file->content || write->is_orphaned) {
             i++;
             continue;
         }
-        memory_put_bytes(&content->disk, &content->disk_size, write->offset, write->data,
-                         write->size);
+        if (machine->is_remembering) {
+            remember(content, write);
+        }
+        memory_image_put(&content->disk, write->offset, write->data, write->size);
         memory_forget_write(machine, i);
     }
     return error;
@@ -335,7 +355,7 @@ static int dir_sync(struct os *os, const char *path)
     size_t kept = 0;
     for (size_t i = 0; i < machine->change_count && error == 0; i++) {
         if (is_in(machine->changes[i].from, path)) {
-            apply_change(&machine->durable, &machine->changes[i]);
+            memory_apply_change(&machine->durable, &machine->changes[i]);
         } else {
             machine->changes[kept++] = machine->changes[i];
         }
@@ -427,72 +447,4 @@ void memory_set_disk_functions(struct os_functions *functions)
     functions->dir_free_bytes = dir_free_bytes;
     functions->rename = rename_file;
     functions->remove = remove_file;
-}
-
-/* -- Landing ----------------------------------------------------------------------------- */
-
-static const char *path_of(const struct machine *machine, int content)
-{
-    for (size_t i = 0; i < machine->names.count; i++) {
-        if (machine->names.items[i].content == content) {
-            return machine->names.items[i].path;
-        }
-    }
-    return "";
-}
-
-/* Some bytes of the block are new: from its start to somewhere, or from somewhere to its end. */
-static void tear(struct machine *machine, struct content *content,
-                 const struct pending_write *write, size_t at, size_t size)
-{
-    const size_t cut = prng_below(&machine->prng, size);
-    const size_t from = prng_chance(&machine->prng, 1, 2) ? 0 : cut;
-    const size_t count = from == 0 ? cut : size - cut;
-    memory_put_bytes(&content->disk, &content->disk_size, write->offset + at + from,
-                     write->data + at + from, count);
-}
-
-static void land_write(struct machine *machine, const struct pending_write *write,
-                       os_memory_judge judge, void *context)
-{
-    struct content *content = &machine->contents[write->content];
-    size_t at = 0;
-    while (at < write->size) {
-        const size_t to_boundary = OS_BLOCK_SIZE - (write->offset + at) % OS_BLOCK_SIZE;
-        const size_t left = write->size - at;
-        const size_t size = left < to_boundary ? left : to_boundary;
-        const enum os_memory_fate fate =
-            judge(context, path_of(machine, write->content), write->offset + at);
-        if (fate == OS_MEMORY_KEPT) {
-            memory_put_bytes(&content->disk, &content->disk_size, write->offset + at,
-                             write->data + at, size);
-        } else if (fate == OS_MEMORY_TORN) {
-            tear(machine, content, write, at, size);
-        }
-        at += size;
-    }
-}
-
-void memory_land(struct machine *machine, os_memory_judge judge, void *context)
-{
-    for (size_t i = 0; i < machine->write_count; i++) {
-        land_write(machine, &machine->writes[i], judge, context);
-    }
-    while (machine->write_count > 0) {
-        memory_forget_write(machine, machine->write_count - 1);
-    }
-    for (size_t i = 0; i < machine->change_count; i++) {
-        const struct pending_change *change = &machine->changes[i];
-        if (judge(context, change->from, UINT64_MAX) != OS_MEMORY_LOST) {
-            apply_change(&machine->durable, change);
-        }
-    }
-    machine->change_count = 0;
-    memory_copy_names(&machine->names, &machine->durable);
-    for (size_t i = 0; i < machine->content_count; i++) {
-        struct content *content = &machine->contents[i];
-        content->cache_size = 0;
-        memory_put_bytes(&content->cache, &content->cache_size, 0, content->disk,
-                         content->disk_size);
-    }
 }

@@ -1,4 +1,4 @@
-/* os_memory_internal.h -- what the two files of os_memory share: the machine. */
+/* os_memory_internal.h -- what the files of os_memory share: the machine. */
 #ifndef TEST_OS_MEMORY_INTERNAL_H
 #define TEST_OS_MEMORY_INTERNAL_H
 
@@ -9,12 +9,14 @@ enum {
     DIRECTORY = -1
 };
 
+/* Bytes that may have several users; NULL where there are none. See os_memory_image.c. */
+struct image;
+
 /* A file's bytes. Never freed before the machine: names, files and writes hold its index. */
 struct content {
-    uint8_t *cache; /* As the running program sees it. */
-    size_t cache_size;
-    uint8_t *disk; /* What is durable. */
-    size_t disk_size;
+    struct image *cache;  /* As the running program sees it. */
+    struct image *disk;   /* What is durable. */
+    struct image *before; /* Byte for byte what was durable before; see os_memory_remember(). */
 };
 
 /* A name of a file or directory. */
@@ -34,6 +36,8 @@ struct pending_write {
     size_t offset;
     size_t size;
     uint8_t *data;
+    int is_direct;   /* It went around the page cache. */
+    int is_orphaned; /* A sync of it failed: no later one makes it durable. */
 };
 
 enum change_kind {
@@ -49,6 +53,9 @@ struct pending_change {
     char to[PATH_BYTES];   /* The new one, of a rename. */
     int content;           /* Of a creation. */
 };
+
+/* A job in the middle of its run, where jobs take turns. See os_memory_job.c. */
+struct memory_job;
 
 struct os_file {
     struct machine *machine;
@@ -78,6 +85,11 @@ struct machine {
     size_t submitted_count;
     struct os_work *finished[JOBS_MAX];
     size_t finished_count;
+    struct memory_job *begun[JOBS_MAX]; /* Each waits before an operation. */
+    size_t begun_count;
+    struct memory_job *running;
+    int is_interleaved;
+    int is_remembering;
     size_t files_open;
     struct content *contents;
     size_t content_count;
@@ -118,16 +130,46 @@ int memory_new_content(struct machine *machine);
 /* The content of a file; NULL if there is none. */
 struct content *memory_content_at(struct machine *machine, const char *path);
 
-/* Put bytes at an offset; what is between it and the old end becomes zeroes. */
-void memory_put_bytes(uint8_t **data, size_t *size, size_t offset, const void *from, size_t count);
-
 /* Drop a pending write. */
 void memory_forget_write(struct machine *machine, size_t index);
 
-/* Let the pending writes and changes land as the judge says. */
-void memory_land(struct machine *machine, os_memory_judge judge, void *context);
+/* False if the change makes no sense on these names: then an earlier one was lost. */
+int memory_apply_change(struct names *names, const struct pending_change *change);
 
 /* The functions of the table that are about files and directories. */
 void memory_set_disk_functions(struct os_functions *functions);
+
+/* -- os_memory_image.c ------------------------------------------------------------------- */
+
+size_t memory_image_size(const struct image *image);
+const uint8_t *memory_image_bytes(const struct image *image);
+
+/* Another user of the same bytes; and one less, who is left with NULL. */
+struct image *memory_image_share(struct image *image);
+void memory_image_drop(struct image **image);
+
+/* Put bytes at an offset; what is between it and the old end becomes zeroes. */
+void memory_image_put(struct image **image, size_t offset, const void *from, size_t count);
+
+/* Cut it off, or let it grow by zeroes. */
+void memory_image_resize(struct image **image, size_t size);
+
+/* The bytes, to be changed by whoever has the pointer for as long as the image lives. */
+uint8_t *memory_image_lend(struct image **image);
+
+/* Computed once for all users. */
+uint64_t memory_image_hash(struct image *image);
+
+/* -- os_memory_job.c --------------------------------------------------------------------- */
+
+void memory_job_submit(struct os *os, struct os_work *work);
+
+/* Let another job have its turn, if this is one and they take turns. */
+void memory_job_yield(struct machine *machine);
+
+/* -- os_memory_crash.c ------------------------------------------------------------------- */
+
+/* Let the pending writes and changes land as the judge says. */
+void memory_land(struct machine *machine, os_memory_judge judge, void *context);
 
 #endif /* TEST_OS_MEMORY_INTERNAL_H */
