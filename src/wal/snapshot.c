@@ -52,7 +52,9 @@
  *
  * The bytes are synced before the file gets its name, and the directory after; only then is
  * the snapshot reported written and may the log be trimmed. A crash before leaves a temporary
- * file; one in between leaves the name or not, and the log is still there. */
+ * file; one in between leaves the name or not, and the log is still there. When the process dies
+ * in between but the machine does not, the next life sees a name that is not durable yet:
+ * snapshot_start() syncs the directory, before anybody trims the log because of it. */
 #include "wal/snapshot.h"
 
 #include <inttypes.h>

@@ -186,7 +186,16 @@ int snapshot_start(struct os *os, const char *dir, struct report *report)
         return report_system(report, (struct report_place){directory, REPORT_WHOLE}, what, error);
     }
     struct visit visit = {.os = os, .directory = directory, .report = report};
-    return visit_all(&visit, visit_unfinished);
+    error = visit_all(&visit, visit_unfinished);
+    if (error != 0) {
+        return error;
+    }
+    /* The life before may have died between renaming a snapshot and this: the name is to be seen,
+     * and whoever sees it trims the log. */
+    error = os_dir_sync(os, directory);
+    return error == 0 ? 0
+                      : report_system(report, (struct report_place){directory, REPORT_WHOLE},
+                                      "sync of the directory", error);
 }
 
 int64_t snapshot_list(struct os *os, const char *dir, uint64_t *slots, size_t capacity,

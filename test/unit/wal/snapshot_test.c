@@ -357,6 +357,40 @@ TEST(snapshot, of_a_slot_that_has_one_replaces_it_at_once)
     }
 }
 
+/* Nothing that was not synced survives. */
+static enum os_memory_fate lose(__attribute__((unused)) void *context,
+                                __attribute__((unused)) const char *path,
+                                __attribute__((unused)) uint64_t offset)
+{
+    return OS_MEMORY_LOST;
+}
+
+/* The process dies when the snapshot has its name, but before that is durable. The next one sees
+ * it and trims the log, so it must make it durable first. */
+TEST(snapshot, that_the_start_has_found_survives_a_crash_after_it)
+{
+    uint64_t found = 0;
+    int is_dead = 1;
+    for (uint64_t n = 1; is_dead; n++) {
+        struct report report;
+        struct os *os = new_machine(n);
+        os_memory_die_at(os, n);
+        (void)write_one(os, 9, 100, &report);
+        is_dead = os_memory_is_dead(os);
+        os_memory_restart(os);
+        assert_int_equal(snapshot_start(os, "/data", &report), 0);
+        const int64_t count = snapshot_list(os, "/data", NULL, 0, &report);
+        os_memory_crash(os, lose, NULL);
+        assert_int_equal(snapshot_list(os, "/data", NULL, 0, &report), count);
+        if (count == 1) {
+            assert_int_equal(load_one(os, 9, 100, &report), 0);
+        }
+        found += (uint64_t)count;
+        os_memory_free(os);
+    }
+    assert_true(found > 1);
+}
+
 TEST(snapshot, is_not_installed_when_any_step_fails)
 {
     static const unsigned KINDS[] = {OS_MEMORY_OPEN, OS_MEMORY_WRITE, OS_MEMORY_SYNC,
