@@ -159,6 +159,8 @@ $(foreach dir,$(FAULT_DIRS),$(eval $(call program,$(BUILD)/test/fault-$(dir),\
 	$(BUILD)/test-lib.a $(BUILD)/faulty/libsynod-internal.a,-lcmocka)))
 # The scenarios are no cmocka program: they have a main of their own.
 $(eval $(call program,$(BUILD)/test/scenario,$(call test_objects,test/scenario),-lcmocka))
+$(eval $(call program,$(BUILD)/test/disk,\
+	$(call object,$(wildcard test/disk/*.c)) $(BUILD)/test-lib.a $(CORE)))
 $(eval $(call program,$(BUILD)/test/chaos,$(call object,$(wildcard test/chaos/*.c)) \
 	$(BUILD)/server.a $(BUILD)/sim.a $(BUILD)/check.a $(CORE)))
 
@@ -197,7 +199,7 @@ $(BUILD)/libsynod.so: $(BUILD)/libsynod.o
 # Stages one after the other, the programs of a stage side by side. The smoke test starts real
 # servers and measures time, so it has the machine to itself.
 SEEDS ?= 200
-.PHONY: test fault scenario sim explore fuzz demo bench clients chaos
+.PHONY: test fault scenario sim explore disk fuzz demo bench clients chaos
 test: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
 	@tools/run-tests $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario \
 	    '$(BUILD)/test/fuzz-replay test/fuzz/corpus' \
@@ -227,6 +229,12 @@ explore: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim explore --depth $(DEPTH) $(if $(SCOPE),--scope $(SCOPE)) \
 	    $(if $(STATES),--states $(STATES)) $(if $(MUTANT),--mutant $(MUTANT)) \
 	    --draw $(BUILD)/explore.svg
+
+# Every state that a crash or damage can leave on a disk. DEPTH=release: more of them. PART=crash:
+# that part. STATE=crash/5/17: that one state, and what it is like.
+disk: $(BUILD)/test/disk
+	@$(BUILD)/test/disk --depth $(DEPTH) $(if $(PART),--part $(PART)) \
+	    $(if $(STATE),--state $(STATE)) $(if $(MUTANT),--mutant $(MUTANT))
 
 # SECONDS=10: for each target. TARGET=step: that one. KEEP=1: what was found becomes the corpus.
 ifeq ($(FUZZ),)

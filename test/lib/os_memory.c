@@ -212,6 +212,11 @@ void os_memory_die_at(struct os *os, uint64_t n)
     machine_of(os)->die_at = n;
 }
 
+void os_memory_die(struct os *os)
+{
+    machine_of(os)->is_dead = 1;
+}
+
 int os_memory_is_dead(const struct os *os)
 {
     return machine_of(os)->is_dead;

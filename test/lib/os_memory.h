@@ -83,6 +83,9 @@ uint64_t os_memory_fail_left(const struct os *os);
 void os_memory_die_at(struct os *os, uint64_t n);
 int os_memory_is_dead(const struct os *os);
 
+/* Die now. */
+void os_memory_die(struct os *os);
+
 /* Operations that changed something so far. */
 uint64_t os_memory_changes(const struct os *os);
 

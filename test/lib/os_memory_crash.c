@@ -1,4 +1,4 @@
-/* os_memory_crash.c -- the disk of os_memory after the power was lost: what lands, what does not. */
+/* os_memory_crash.c -- the disk of os_memory after the power was lost: what lands, what not. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -211,8 +211,8 @@ static int is_aligned(const struct os_file *file, uint64_t offset, const void *m
 
 static int64_t file_read(struct os_file *file, uint64_t offset, void *to, size_t size)
 {
-    const struct content *content = &file->machine->contents[file->content];
     const int error = refuse(file->machine, OS_MEMORY_READ);
+    const struct content *content = &file->machine->contents[file->content];
     assert(is_aligned(file, offset, to, size));
     if (error != 0) {
         return error;
@@ -290,8 +290,8 @@ static void orphan_writes(struct machine *machine, int content)
 static int file_sync(struct os_file *file)
 {
     struct machine *machine = file->machine;
+    int error = refuse(machine, OS_MEMORY_SYNC); /* Another job may have made a file meanwhile. */
     struct content *content = &machine->contents[file->content];
-    int error = refuse(machine, OS_MEMORY_SYNC);
     if (error != 0 && !machine->is_dead) {
         orphan_writes(machine, file->content);
     }
