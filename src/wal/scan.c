@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/scan_internal.h"
 
@@ -125,7 +126,7 @@ int scan_is_ours(const struct scan *scan, struct place place, const struct segme
 {
     assert(place.index < scan->result->count);
     assert(flush != NULL);
-    return flush->segment == scan_name_of(scan, place).number &&
+    return (flush->segment == scan_name_of(scan, place).number || MUTANT(22)) &&
            (!scan_is_log_known(scan) || flush->log == scan->result->log);
 }
 
@@ -170,7 +171,7 @@ static int judge_header(struct scan *scan, struct place place, enum segment_verd
     *is_next = 0;
     const int error = verdict == SEGMENT_NOTHING ? 0 : check_log(scan, place, flush);
     if (error != 0 || verdict == SEGMENT_NOTHING || !scan_is_ours(scan, place, flush) ||
-        (scan_is_log_known(scan) && flush->number != result->next_number)) {
+        (scan_is_log_known(scan) && flush->number != result->next_number && !MUTANT(22))) {
         return error;
     }
     if (verdict == SEGMENT_NEWER) {
@@ -180,7 +181,7 @@ static int judge_header(struct scan *scan, struct place place, enum segment_verd
     if (flush->offset != place.offset || flush->segment_bytes != scan_name_of(scan, place).bytes) {
         return 0; /* A second header, or one that was misdirected. */
     }
-    if (scan_is_log_known(scan) &&
+    if (scan_is_log_known(scan) && !MUTANT(22) &&
         (flush->chain != result->chain || flush->first_lsn != result->next_lsn)) {
         return scan_refuse(scan, SYNOD_ERR_CORRUPT, place,
                            "this one follows another flush than the one before it");
@@ -292,12 +293,14 @@ static int hand_out(struct scan *scan, const struct found *found, const uint8_t 
 static void step_over(struct scan *scan, const struct found *found)
 {
     assert(found->place.index >= scan->result->end);
-    assert(!scan_is_log_known(scan) || found->flush.number == scan->result->next_number);
-    assert(!scan_is_log_known(scan) || found->flush.first_lsn == scan->result->next_lsn);
+    assert(!scan_is_log_known(scan) || found->flush.number == scan->result->next_number ||
+           MUTANT(22));
+    assert(!scan_is_log_known(scan) || found->flush.first_lsn == scan->result->next_lsn ||
+           MUTANT(22));
     struct scan_result *result = scan->result;
     const struct segment_flush *flush = &found->flush;
     struct scan_segment *segment = &result->segments[found->place.index];
-    assert(flush->segment == segment->name.number);
+    assert(flush->segment == segment->name.number || MUTANT(22));
     if (segment->used == 0) {
         segment->first_lsn = flush->first_lsn;
     }
@@ -317,7 +320,7 @@ static void step_over(struct scan *scan, const struct found *found)
 int scan_take_flush(struct scan *scan, const struct found *found, uint32_t *bad_offset)
 {
     assert(bad_offset != NULL);
-    assert(found->flush.segment == scan_name_of(scan, found->place).number);
+    assert(found->flush.segment == scan_name_of(scan, found->place).number || MUTANT(22));
     assert(found->flush.offset == found->place.offset);
     const struct segment_flush *flush = &found->flush;
     const uint64_t records_end = SEGMENT_FLUSH_HEADER_BYTES + (uint64_t)flush->records_bytes;

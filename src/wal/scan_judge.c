@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/scan_internal.h"
 
@@ -178,8 +179,8 @@ int scan_judge_bad(struct scan *scan, struct found *found, int is_found, int *is
     if (error != 0) {
         return error;
     }
-    *is_end = !is_proved;
-    if (!is_proved) {
+    *is_end = !is_proved || MUTANT(21);
+    if (*is_end) {
         if (is_found) {
             warn(scan, place, "cut a flush that a crash left unfinished; nothing acknowledged it");
             scan->result->end = place.index;

@@ -128,6 +128,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
+#include "base/mutant.h"
 
 static const uint8_t MAGIC[8] = {'S', 'Y', 'N', 'O', 'D', 'W', 'A', 'L'};
 
@@ -261,8 +262,8 @@ static uint64_t hash_body(const uint8_t *data, const struct segment_flush *flush
 {
     assert(is_sane(flush));
     assert(data != NULL);
-    const uint32_t first = segment_copies_offset(flush);
-    const uint64_t total = segment_flush_bytes(flush);
+    const uint32_t first = MUTANT(20) ? SEGMENT_BLOCK_BYTES : segment_copies_offset(flush);
+    const uint64_t total = MUTANT(20) ? first : segment_flush_bytes(flush);
     const uint64_t hash =
         XXH3_64bits(data + SEGMENT_FLUSH_HEADER_BYTES, first - (size_t)SEGMENT_FLUSH_HEADER_BYTES);
     if (total == first) {

@@ -66,6 +66,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
+#include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/snapshot_internal.h"
 
@@ -219,7 +220,8 @@ static int write_trailer(struct writing *writing)
     put_u64(trailer + 32, writing->hash);
     put_u32(trailer + 4, crc32c(0, trailer + TRAILER_CRC_FROM, TRAILER_BYTES - TRAILER_CRC_FROM));
     const int error = write_bytes(writing, trailer, sizeof trailer);
-    return error == 0 ? snapshot_sync_file(&writing->file, 0, writing->report) : error;
+    return error == 0 && !MUTANT(24) ? snapshot_sync_file(&writing->file, 0, writing->report)
+                                     : error;
 }
 
 int snapshot_write(struct os *os, const char *dir, const struct snapshot_info *info,

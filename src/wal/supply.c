@@ -23,6 +23,7 @@
 
 #include "base/assert.h"
 #include "base/list.h"
+#include "base/mutant.h"
 #include "synod/error.h"
 
 enum {
@@ -79,7 +80,7 @@ static int move(struct supply *supply, const char *from, const char *to, struct 
     if (error != 0) {
         return report_system(report, place, "rename", error);
     }
-    error = os_dir_sync(supply->os, supply->dir);
+    error = MUTANT(19) ? 0 : os_dir_sync(supply->os, supply->dir);
     return error == 0 ? 0 : report_system(report, place, "sync of the directory", error);
 }
 
