@@ -23,13 +23,19 @@ enum {
     TICK_MS = 100
 };
 
-/* Room for hashes: pages that are never touched cost nothing. */
-#define SEEN_SIZE ((uint64_t)1 << 27)
+/* Room for hashes. When it is nearly full, states that were seen are tried again. */
+#define SEEN_SIZE ((uint64_t)1 << 24)
 
 static const char *const NAMES[BOARD_PARTS] = {
     [BOARD_CRASH] = "crash",   [BOARD_AGAIN] = "again", [BOARD_KILL] = "kill",
     [BOARD_FAIL] = "fail",     [BOARD_BITS] = "bits",   [BOARD_SECTORS] = "sectors",
     [BOARD_BLOCKS] = "blocks", [BOARD_CUTS] = "cuts",
+};
+
+/* The cheapest first: most of what may be wrong is wrong in many places, and shows soon. */
+static const enum board_part ORDER[BOARD_PARTS] = {
+    BOARD_FAIL, BOARD_BLOCKS, BOARD_CRASH,   BOARD_AGAIN,
+    BOARD_CUTS, BOARD_KILL,   BOARD_SECTORS, BOARD_BITS,
 };
 
 struct shared_counts {
@@ -46,7 +52,7 @@ struct wrong {
 };
 
 struct board {
-    atomic_uint_fast64_t next; /* Unit, counted through all parts. */
+    atomic_uint_fast64_t next; /* Unit, counted through all parts as in ORDER. */
     atomic_uint_fast64_t done;
     atomic_uint_fast64_t wrong_count;
     atomic_uint_fast64_t seen_count;
@@ -60,6 +66,7 @@ static atomic_uint_fast64_t *seen;
 static struct board_place *here;  /* Of this process: in the board, so that its end tells where. */
 static struct board_place chosen; /* part 0: all states are tried. */
 static int was_chosen_tried;
+static uint64_t enough; /* Wrong verdicts. */
 
 static void *map_shared(size_t size)
 {
@@ -69,8 +76,9 @@ static void *map_shared(size_t size)
     return memory;
 }
 
-void board_init(void)
+void board_init(uint64_t wrong_max)
 {
+    enough = wrong_max;
     board = map_shared(sizeof *board);
     seen = map_shared(SEEN_SIZE * sizeof *seen);
     here = &board->places[0];
@@ -156,8 +164,7 @@ uint64_t board_chosen_number(void)
 
 int board_is_enough(void)
 {
-    return atomic_load(&board->wrong_count) >= BOARD_WRONG_MAX ||
-           (chosen.part != 0 && was_chosen_tried);
+    return atomic_load(&board->wrong_count) >= enough || (chosen.part != 0 && was_chosen_tried);
 }
 
 struct board_place board_here(void)
@@ -190,13 +197,14 @@ static uint64_t processor_us(void)
 
 static void run_unit(const struct board_work *work, uint64_t unit)
 {
-    int part = 1;
-    while (unit >= work->units[part]) {
-        unit -= work->units[part++];
+    const enum board_part *at = ORDER;
+    while (unit >= work->units[*at]) {
+        unit -= work->units[*at++];
     }
-    *here = (struct board_place){(enum board_part)part, unit, 0};
+    const enum board_part part = *at;
+    *here = (struct board_place){part, unit, 0};
     const uint64_t began = processor_us();
-    work->run((enum board_part)part, unit);
+    work->run(part, unit);
     atomic_fetch_add(&board->counts[part].time_us, processor_us() - began);
     atomic_fetch_add(&board->counts[part].units, 1);
     atomic_fetch_add(&board->done, 1);
@@ -264,6 +272,15 @@ void board_run(const struct board_work *work)
         }
     }
     work->progress(total, total);
+}
+
+void board_run_unit(const struct board_work *work, struct board_place place)
+{
+    *here = (struct board_place){place.part, place.unit, 0};
+    if (place.unit < work->units[place.part]) {
+        work->run(place.part, place.unit);
+        atomic_fetch_add(&board->counts[place.part].units, 1);
+    }
 }
 
 int board_run_one(const struct board_work *work, struct board_place place)

@@ -33,7 +33,7 @@ enum board_verdict {
 enum {
     BOARD_TEXT_BYTES = 1700,
     BOARD_WRONG_SHOWN = 10,
-    BOARD_WRONG_MAX = 100 /* Then nobody goes on: there is enough to look at. */
+    BOARD_WRONG_MAX = 100 /* Enough to look at. */
 };
 
 struct board_counts {
@@ -51,8 +51,9 @@ struct board_place {
     uint64_t number;
 };
 
-/* Before anything else, once, in the process that forks. */
-void board_init(void);
+/* Before anything else, once, in the process that forks. After `wrong_max` wrong verdicts all of
+ * them stop. */
+void board_init(uint64_t wrong_max);
 
 /* The name of a part, as users write it; and back, 0 where there is none of that name. */
 const char *board_part_name(enum board_part part);
@@ -96,6 +97,9 @@ struct board_work {
 
 /* Try everything. */
 void board_run(const struct board_work *work);
+
+/* Try all states of one unit, in this process; there may be none. */
+void board_run_unit(const struct board_work *work, struct board_place place);
 
 /* Try one state in this process. False if there is no state of that name. */
 int board_run_one(const struct board_work *work, struct board_place place);

@@ -18,8 +18,9 @@
  *   kill    the process is killed at that operation; and the power is lost at each operation of
  *           the recovery and the first flush after it, while what the first process wrote is
  *           still pending
- *   fail    the operation is refused (full disk, bad sector, sync that fails); the process exits
- *           as it must; then it is started again, or the power is lost first
+ *   fail    the operation is refused (full disk, bad sector, sync that fails). Where the log says
+ *           so the process exits, as it must; else it goes on, or is killed soon after. Then it
+ *           is started again, or the power is lost first
  *
  * THE VERDICT is always exact: a crash is no damage. Recovery must find what owner.c says, the log
  * must go on, and the next recovery must find that too. */
@@ -58,7 +59,9 @@ static const struct failure {
     {OS_MEMORY_REMOVE, -EIO, "a removal"},
     {OS_MEMORY_DIR_SYNC, -EIO, "a sync of a directory"},
     {OS_MEMORY_DIR_CREATE, -ENOSPC, "the creation of a directory"},
-    {OS_MEMORY_OPEN, -EMFILE, "an open"},
+    {OS_MEMORY_OPEN, -EMFILE, "an opening"},
+    {OS_MEMORY_READ, -EIO, "a read"},
+    {OS_MEMORY_LIST, -EIO, "the listing of a directory"},
 };
 
 enum {
@@ -225,7 +228,8 @@ static int play(struct playing *playing)
     return 1;
 }
 
-/* Which seed and operation a unit is of. */
+/* Which seed and operation a unit is of. The first two operations make the machine what the script
+ * begins with: in these units it is played to its end. */
 static struct playing playing_of(uint64_t unit)
 {
     uint64_t seed = 0;
@@ -329,9 +333,12 @@ static void run_kill(void)
 
 /* -- Refused ------------------------------------------------------------------------------ */
 
+/* Each of them twice: the script goes on if it may, or not. */
 static struct playing failing_of(uint64_t unit)
 {
+    const int is_last = unit % 2 == 0;
     uint64_t failure = 0;
+    unit /= 2;
     while (unit >= places[failure]) {
         unit -= places[failure++];
     }
@@ -339,7 +346,8 @@ static struct playing failing_of(uint64_t unit)
                                         .seed = 1,
                                         .fail_at = unit + 1,
                                         .fail_kinds = FAILURES[failure].kind,
-                                        .fail_error = FAILURES[failure].error}};
+                                        .fail_error = FAILURES[failure].error,
+                                        .is_failure_last = is_last}};
 }
 
 static void run_fail(void)
@@ -354,7 +362,16 @@ static void run_fail(void)
 
 /* -- Units -------------------------------------------------------------------------------- */
 
-/* Play it to its end, and see how many operations there are to die at, or to be refused. */
+static void play_whole(void *context)
+{
+    struct playing *playing = context;
+    script_play(&playing->options, &script_owner, &playing->result);
+    owner_die(&script_owner);
+    os_memory_free(script_owner.os);
+}
+
+/* Play it to its end, and see how many operations there are to die at, or to be refused. Where
+ * even that goes wrong, the first unit will say so. */
 static void count_places(uint64_t seed)
 {
     for (size_t i = 0; i < FAILURE_COUNT && seed == 1; i++) {
@@ -363,16 +380,11 @@ static void count_places(uint64_t seed)
                                               .fail_at = FAILURE_PLACES,
                                               .fail_kinds = FAILURES[i].kind,
                                               .fail_error = FAILURES[i].error}};
-        script_play(&playing.options, &script_owner, &playing.result);
-        places[i] = FAILURE_PLACES - os_memory_fail_left(script_owner.os);
-        owner_die(&script_owner);
-        os_memory_free(script_owner.os);
+        const char *assertion = guard_run(play_whole, &playing);
+        places[i] = assertion != NULL ? 1 : FAILURE_PLACES - playing.result.fails_left;
     }
     struct playing playing = {.options = {.name = SCRIPT_LIVES, .seed = seed}};
-    script_play(&playing.options, &script_owner, &playing.result);
-    changes[seed - 1] = playing.result.changes;
-    owner_die(&script_owner);
-    os_memory_free(script_owner.os);
+    changes[seed - 1] = guard_run(play_whole, &playing) != NULL ? 1 : playing.result.changes;
 }
 
 void crash_prepare(const struct crash_depth *wanted, uint64_t units[BOARD_PARTS])
@@ -387,7 +399,7 @@ void crash_prepare(const struct crash_depth *wanted, uint64_t units[BOARD_PARTS]
         }
     }
     for (size_t i = 0; i < FAILURE_COUNT; i++) {
-        units[BOARD_FAIL] += places[i];
+        units[BOARD_FAIL] += 2 * places[i];
     }
 }
 
@@ -411,6 +423,21 @@ static void try_states(void *context)
     }
 }
 
+static void describe_playing(const struct script_options *options)
+{
+    const char *what = "the last that changes something";
+    for (size_t i = 0; i < FAILURE_COUNT; i++) {
+        if (options->fail_kinds == FAILURES[i].kind && options->fail_error == FAILURES[i].error) {
+            what = FAILURES[i].name;
+        }
+    }
+    printf("script %" PRIu64 ", operation %" PRIu64 ": %s%s\n", options->seed,
+           options->die_at + options->fail_at, what,
+           options->fail_at == 0      ? ""
+           : options->is_failure_last ? " is refused, and that is the end"
+                                      : " is refused");
+}
+
 void crash_run(enum board_part part, uint64_t unit)
 {
     struct playing playing = part == BOARD_FAIL ? failing_of(unit) : playing_of(unit);
@@ -418,8 +445,7 @@ void crash_run(enum board_part part, uint64_t unit)
         return;
     }
     if (board_chosen_number() != 0) {
-        printf("script %" PRIu64 ", operation %" PRIu64 "\n", playing.options.seed,
-               playing.options.die_at + playing.options.fail_at);
+        describe_playing(&playing.options);
     }
     const char *assertion = guard_run(try_states, &part);
     if (assertion != NULL) {

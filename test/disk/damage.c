@@ -159,7 +159,6 @@ static void make(struct directory *directory, enum script_name script, int is_cl
 {
     static struct owner owner;
     static const char *const PARENTS[] = {"/data/snap", "/data/wal"};
-    uint8_t everything[256];
     struct script_result result;
     script_play(&(struct script_options){.name = script, .seed = 1}, &owner, &result);
     if (is_closed) {
@@ -168,9 +167,12 @@ static void make(struct directory *directory, enum script_name script, int is_cl
         owner_die(&owner);
     }
     assert(owner.wrong[0] == '\0' && owner.model.durable == owner.model.last);
-    assert(os_memory_pending(owner.os, NULL, 0) <= sizeof everything);
-    memset(everything, OS_MEMORY_WHOLE, sizeof everything);
+    const size_t pending = os_memory_pending(owner.os, NULL, 0);
+    uint8_t *everything = malloc(pending + 1);
+    assert(everything != NULL);
+    memset(everything, OS_MEMORY_WHOLE, pending);
     directory->os = os_memory_aftermath(owner.os, everything, SEED);
+    free(everything);
     model_copy(&directory->model, &owner.model);
     for (size_t i = 0; i < 2; i++) {
         struct listing listing = {directory, PARENTS[i], owner.os};

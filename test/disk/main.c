@@ -13,6 +13,7 @@
 #include "test/disk/board.h"
 #include "test/disk/crash.h"
 #include "test/disk/damage.h"
+#include "test/disk/guard.h"
 
 enum {
     EXIT_WELL = 0,
@@ -42,9 +43,12 @@ static const char HELP[] =
     "\n"
     "  --depth DEPTH   ci (default) or release: more mixtures, more subsets\n"
     "  --part PART     only this part\n"
-    "  --state NAME    only this state, PART/UNIT/NUMBER, and say what it is like\n"
+    "  --state NAME    only this state, PART/UNIT/NUMBER, and say what it is like; or PART/UNIT,\n"
+    "                  all states of a unit\n"
     "  --jobs N        so many processes (default: the cores of the machine)\n"
-    "  --mutant N      switch a seeded bug on (builds with MUTATIONS=1 only)\n"
+    "  --mutant N      switch a seeded bug on (builds with MUTATIONS=1 only), and stop at the "
+    "first\n"
+    "                  wrong verdict\n"
     "  --help          this text\n";
 
 struct settings {
@@ -53,7 +57,14 @@ struct settings {
     struct board_place state;
     uint64_t jobs;
     uint64_t mutant;
+    struct timespec began;
 };
+
+/* Of a bug that is known to be there, one is enough. */
+static uint64_t wrong_max(const struct settings *settings)
+{
+    return settings->mutant != 0 ? 1 : BOARD_WRONG_MAX;
+}
 
 static double seconds(const struct timespec *time)
 {
@@ -83,9 +94,9 @@ static struct board_place parse_state(const char *text)
     char part[16] = "";
     int length = 0;
     struct board_place place = {0};
-    if (sscanf(text, "%15[a-z]/%" SCNu64 "/%" SCNu64 "%n", part, &place.unit, &place.number,
-               &length) != 3 ||
-        text[length] != '\0' || board_part_of(part) == 0) {
+    sscanf(text, "%15[a-z]/%" SCNu64 "%n/%" SCNu64 "%n", part, &place.unit, &length, &place.number,
+           &length);
+    if (length == 0 || text[length] != '\0' || board_part_of(part) == 0) {
         refuse("state", text);
     }
     place.part = board_part_of(part);
@@ -150,6 +161,7 @@ static struct settings parse(int argc, char **argv)
     };
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct settings settings = {.jobs = cores > 0 ? (uint64_t)cores : 1};
+    clock_gettime(CLOCK_MONOTONIC, &settings.began);
     int option;
     while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
         set_option(&settings, option, optarg);
@@ -249,15 +261,26 @@ static void run_unit(enum board_part part, uint64_t unit)
     }
 }
 
-static void prepare(const struct settings *settings, struct board_work *work)
+struct preparing {
+    const struct settings *settings;
+    struct board_work *work;
+};
+
+static void prepare(void *context)
 {
+    const struct settings *settings = ((struct preparing *)context)->settings;
+    struct board_work *work = ((struct preparing *)context)->work;
     const uint64_t more = settings->is_release ? 16 : 1;
     const struct crash_depth depth = {
-        .seeds = {[BOARD_CRASH] = 24 * more, [BOARD_AGAIN] = 4 * more, [BOARD_KILL] = 2 * more},
+        .seeds = {[BOARD_CRASH] = 60 * more, [BOARD_AGAIN] = 16 * more, [BOARD_KILL] = 8 * more},
         .is_release = settings->is_release};
     const enum board_part only = settings->state.part != 0 ? settings->state.part : settings->only;
-    crash_prepare(&depth, work->units);
-    damage_prepare(work->units);
+    if (only <= BOARD_FAIL) {
+        crash_prepare(&depth, work->units);
+    }
+    if (only == 0 || only > BOARD_FAIL) {
+        damage_prepare(work->units);
+    }
     for (int part = 1; part < BOARD_PARTS; part++) {
         work->units[part] = only == 0 || (int)only == part ? work->units[part] : 0;
     }
@@ -282,29 +305,43 @@ static int run_one(const struct settings *settings, const struct board_work *wor
     return board_wrong_count() == 0 ? EXIT_WELL : EXIT_WRONG;
 }
 
+/* The last line says how many states were tried, and how many verdicts on them were wrong. */
+static int tell(const struct settings *settings, const struct board_work *work)
+{
+    struct board_counts sum = {0};
+    const uint64_t wrong = board_wrong_count();
+    show_table(work, &sum);
+    for (uint64_t i = 0; i < wrong && i < BOARD_WRONG_SHOWN; i++) {
+        show_wrong(settings, i);
+    }
+    if (wrong >= wrong_max(settings)) {
+        printf("that is enough: not all states were tried\n");
+    }
+    fflush(stdout);
+    show_time(&settings->began);
+    printf("disk: %" PRIu64 " states, %" PRIu64 " wrong verdicts\n", sum.states, wrong);
+    return wrong == 0 && sum.states > 0 ? EXIT_WELL : EXIT_WRONG;
+}
+
 int main(int argc, char **argv)
 {
     const struct settings settings = parse(argc, argv);
-    struct timespec began;
-    clock_gettime(CLOCK_MONOTONIC, &began);
     struct board_work work = {.run = run_unit, .progress = show_progress, .jobs = settings.jobs};
-    struct board_counts sum = {0};
-    board_init();
-    prepare(&settings, &work);
-    if (settings.state.part != 0) {
+    struct preparing preparing = {&settings, &work};
+    board_init(wrong_max(&settings));
+    const char *assertion = guard_run(prepare, &preparing);
+    if (assertion != NULL) {
+        printf("where nothing goes wrong: %s\ndisk: 0 states, 1 wrong verdicts\n", assertion);
+        return EXIT_WRONG;
+    }
+    if (settings.state.number != 0) {
         return run_one(&settings, &work);
     }
     fflush(stdout); /* Or the children print it again. */
-    board_run(&work);
-    const uint64_t wrong = board_wrong_count();
-    show_table(&work, &sum);
-    for (uint64_t i = 0; i < wrong && i < BOARD_WRONG_SHOWN; i++) {
-        show_wrong(&settings, i);
+    if (settings.state.part != 0) {
+        board_run_unit(&work, settings.state);
+    } else {
+        board_run(&work);
     }
-    if (wrong >= BOARD_WRONG_MAX) {
-        printf("that is enough: not all states were tried\n");
-    }
-    show_time(&began);
-    printf("disk: %" PRIu64 " states, %" PRIu64 " wrong verdicts\n", sum.states, wrong);
-    return wrong == 0 && sum.states > 0 ? EXIT_WELL : EXIT_WRONG;
+    return tell(&settings, &work);
 }

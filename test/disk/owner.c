@@ -226,9 +226,10 @@ static int recover_snapshot(struct owner *owner)
         return error;
     }
     const int64_t count = snapshot_list(owner->os, OWNER_DIR, &newest, 1, &owner->report);
-    if (count <= 0) {
-        newest = 0;
+    if (count < 0) {
+        return (int)count;
     }
+    newest = count == 0 ? 0 : newest;
     if (newest != model->snapshot && newest != model->snapshot_asked) {
         owner_complain(owner, "the newest snapshot is of slot %" PRIu64 ", not %" PRIu64, newest,
                        model->snapshot);
@@ -238,7 +239,7 @@ static int recover_snapshot(struct owner *owner)
         owner->seen.snapshot = owner->seen.slot = newest;
         owner->seen.state = newest > OWNER_SLOTS_MAX ? 0 : model->states[newest];
     }
-    return count < 0 ? (int)count : error;
+    return error;
 }
 
 static void check_recovered(struct owner *owner)

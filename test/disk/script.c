@@ -93,8 +93,9 @@ static void arm(struct play *play)
 
 static int is_over(const struct play *play)
 {
-    return os_memory_is_dead(play->owner->os) || play->owner->has_failed ||
-           play->owner->wal == NULL;
+    const struct os *os = play->owner->os;
+    return os_memory_is_dead(os) || play->owner->has_failed || play->owner->wal == NULL ||
+           (play->options->is_failure_last && os_memory_has_failed(os));
 }
 
 /* Where it fails there is no log, and the script is over. */
@@ -203,5 +204,5 @@ void script_play(const struct script_options *options, struct owner *owner,
         play_steps(&play, SCRIPTS[options->name].steps);
     }
     result->changes = os_memory_changes(os);
-    result->was_reached = os_memory_is_dead(os) || owner->has_failed || os_memory_has_failed(os);
+    result->fails_left = os_memory_fail_left(os);
 }

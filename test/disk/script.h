@@ -21,12 +21,13 @@ struct script_options {
     uint64_t fail_at; /* Let this one of `fail_kinds` fail, and stop when the log says so. */
     unsigned fail_kinds;
     int fail_error;
+    int is_failure_last; /* Stop behind the step in which it failed, whatever the log says. */
 };
 
 /* What it came to. */
 struct script_result {
-    uint64_t changes; /* Operations that changed something. */
-    int was_reached;  /* The death or the failure came. */
+    uint64_t changes;    /* Operations that changed something. */
+    uint64_t fails_left; /* Of fail_at: 0 if it was reached. */
 };
 
 /* Play it from an empty machine. `owner` is on a machine afterwards that the caller frees. Unless
