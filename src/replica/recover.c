@@ -28,6 +28,37 @@ static int refuse(struct replica *r, struct report *report, int error, const cha
 
 /* -- The directory ------------------------------------------------------------------------ */
 
+/* Make the directory's own name durable: without it nothing in it is there after a power cut.
+ * Always, for whoever made it may have died, or not cared. */
+static int sync_directory_above(struct replica *r, struct report *report)
+{
+    const char *dir = r->options.data_dir;
+    char above[REPORT_PATH_BYTES] = ".";
+    size_t size = strlen(dir);
+    while (size > 1 && dir[size - 1] == '/') {
+        size--;
+    }
+    while (size > 0 && dir[size - 1] != '/') {
+        size--;
+    }
+    if (size >= sizeof above) {
+        return refuse(r, report, SYNOD_ERR_ACCESS, "the path of the data directory is too long");
+    }
+    if (size > 0) {
+        memcpy(above, dir, size);
+        above[size] = '\0';
+    }
+    while (size > 1 && above[size - 1] == '/') {
+        above[--size] = '\0';
+    }
+    const int error = os_dir_sync(r->os, above);
+    if (error == 0 || error == -EACCES) {
+        return 0; /* Who may not read it cannot have made the directory in it. */
+    }
+    return report_system(report, (struct report_place){above, REPORT_WHOLE}, "sync the directory",
+                         error);
+}
+
 static int open_directory(struct replica *r, struct report *report)
 {
     const char *dir = r->options.data_dir;
@@ -48,6 +79,10 @@ static int open_directory(struct replica *r, struct report *report)
     }
     if (error != 0) {
         return report_system(report, place, "open the data directory", error);
+    }
+    error = sync_directory_above(r, report);
+    if (error != 0) {
+        return error;
     }
     if (snprintf(path, sizeof path, "%s/lock", dir) >= (int)sizeof path) {
         return refuse(r, report, SYNOD_ERR_ACCESS, "the path of the data directory is too long");
