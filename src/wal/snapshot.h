@@ -39,8 +39,9 @@ struct snapshot_info {
 
 /* -- The directory ----------------------------------------------------------------------- */
 
-/* Make `dir`/snap if it is not there, and remove what an interrupted write or receive left.
- * Call once at start, before anything else of this file. */
+/* Make `dir`/snap if it is not there, make the names of the snapshots in it durable, and remove
+ * what an interrupted write or receive left. Call once at start, before anything else of this
+ * file. */
 int snapshot_start(struct os *os, const char *dir, struct report *report);
 
 /* The slots of the snapshots there, newest first, at most `capacity` of them, into `slots`.
