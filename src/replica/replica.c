@@ -198,11 +198,27 @@ int replica_open(struct os *os, const struct replica_options *options, struct re
 
 /* -- Stopping ----------------------------------------------------------------------------- */
 
+static void release(struct replica *r);
+
+static void on_log_closed(void *context)
+{
+    struct replica *r = context;
+    r->wal = NULL;
+    r->phase = PHASE_STOPPED;
+    r->events->on_stopped(r->context);
+}
+
+/* A job on a worker may be reading the log, and cannot be called back: the log is closed, and the
+ * memory of a replica given back, when the last of them has returned. */
 static void end_if_idle(struct replica *r)
 {
-    if (r->phase == PHASE_STOPPING && r->wal == NULL && r->work_count == 0) {
-        r->phase = PHASE_STOPPED;
-        r->events->on_stopped(r->context);
+    if (r->work_count > 0) {
+        return;
+    }
+    if (r->is_freed) {
+        release(r);
+    } else if (r->phase == PHASE_STOPPING) {
+        wal_close(r->wal, on_log_closed, r); /* This replica may be freed inside. */
     }
 }
 
@@ -216,13 +232,6 @@ void replica_work_done(struct replica *r)
 {
     assert(r->work_count > 0);
     r->work_count--;
-    end_if_idle(r);
-}
-
-static void on_log_closed(void *context)
-{
-    struct replica *r = context;
-    r->wal = NULL;
     end_if_idle(r);
 }
 
@@ -249,8 +258,7 @@ void replica_stop(struct replica *r)
         peers_free(r->peers);
         r->peers = NULL;
     }
-    struct wal *wal = r->wal; /* The log may be closed, and this replica freed, inside. */
-    wal_close(wal, on_log_closed, r);
+    end_if_idle(r);
 }
 
 static void free_held(struct list *list)
@@ -269,22 +277,16 @@ static void free_early(struct list *list)
     }
 }
 
-void replica_free(struct replica *r)
+/* Nothing of it is under way any more. */
+static void release(struct replica *r)
 {
-    catchup_stop(r);
-    if (r->peers != NULL) {
-        peers_free(r->peers);
-    }
+    assert(r->work_count == 0);
     if (r->wal != NULL) {
         wal_close(r->wal, NULL, NULL);
-    }
-    if (r->timer != NULL) {
-        os_timer_free(r->os, r->timer);
     }
     if (r->lock != NULL) {
         os_file_close(r->os, r->lock);
     }
-    reading_fail_all(r, SYNOD_ERR_STOPPED);
     log_deinit(&r->log);
     free_held(&r->held);
     free_held(&r->to_self);
@@ -309,6 +311,23 @@ void replica_free(struct replica *r)
     free((char *)(uintptr_t)r->options.token);
     free((char *)(uintptr_t)r->options.listen);
     free(r);
+}
+
+void replica_free(struct replica *r)
+{
+    assert(!r->is_freed);
+    r->phase = PHASE_STOPPED;
+    catchup_stop(r);
+    if (r->peers != NULL) {
+        peers_free(r->peers);
+        r->peers = NULL;
+    }
+    if (r->timer != NULL) {
+        os_timer_free(r->os, r->timer);
+    }
+    reading_fail_all(r, SYNOD_ERR_STOPPED);
+    r->is_freed = 1;
+    end_if_idle(r);
 }
 
 /* -- Looking in --------------------------------------------------------------------------- */

@@ -186,7 +186,8 @@ struct replica {
     /* Snapshots. */
     struct snapshot_job *snapshot_job;
     struct receiving *receiving;
-    uint32_t work_count; /* Jobs on workers: freeing waits for them. */
+    uint32_t work_count; /* Jobs on workers: closing and freeing wait for them. */
+    uint32_t is_freed;   /* By its owner; its memory goes with the last job. */
     uint64_t flush_began_us;
     uint64_t flush_count;
     uint64_t flush_us_total;
