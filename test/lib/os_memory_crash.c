@@ -55,6 +55,24 @@ static void land_write(struct machine *machine, const struct pending_write *writ
     }
 }
 
+/* What lies in a directory that is not there any more is not there either. */
+static void drop_orphans(struct names *names)
+{
+    size_t i = 0;
+    while (i < names->count) {
+        char parent[PATH_BYTES];
+        memcpy(parent, names->items[i].path, PATH_BYTES);
+        char *slash = strrchr(parent, '/');
+        slash[slash == parent ? 1 : 0] = '\0';
+        if (memory_find_name(names, parent) != NULL) {
+            i++;
+        } else {
+            memory_drop_name(names, names->items[i].path);
+            i = 0; /* It may have been the parent of others. */
+        }
+    }
+}
+
 void memory_land(struct machine *machine, os_memory_judge judge, void *context)
 {
     for (size_t i = 0; i < machine->write_count; i++) {
@@ -70,6 +88,7 @@ void memory_land(struct machine *machine, os_memory_judge judge, void *context)
         }
     }
     machine->change_count = 0;
+    drop_orphans(&machine->durable);
     memory_copy_names(&machine->names, &machine->durable);
     for (size_t i = 0; i < machine->content_count; i++) {
         struct content *content = &machine->contents[i];

@@ -18,7 +18,7 @@ void *memory_grow(void *memory, size_t size)
 
 /* -- Names ------------------------------------------------------------------------------- */
 
-static struct name *find_name(const struct names *names, const char *path)
+struct name *memory_find_name(const struct names *names, const char *path)
 {
     for (size_t i = 0; i < names->count; i++) {
         if (strcmp(names->items[i].path, path) == 0) {
@@ -30,7 +30,7 @@ static struct name *find_name(const struct names *names, const char *path)
 
 void memory_drop_name(struct names *names, const char *path)
 {
-    struct name *name = find_name(names, path);
+    struct name *name = memory_find_name(names, path);
     if (name != NULL) {
         *name = names->items[--names->count];
     }
@@ -56,7 +56,7 @@ static int is_in(const char *path, const char *directory)
 
 int memory_apply_change(struct names *names, const struct pending_change *change)
 {
-    const struct name *name = find_name(names, change->from);
+    const struct name *name = memory_find_name(names, change->from);
     if (change->kind == CHANGE_CREATE) {
         memory_put_name(names, change->from, change->content);
         return 1;
@@ -114,7 +114,7 @@ void memory_forget_write(struct machine *machine, size_t index)
 
 struct content *memory_content_at(struct machine *machine, const char *path)
 {
-    const struct name *name = find_name(&machine->names, path);
+    const struct name *name = memory_find_name(&machine->names, path);
     return name == NULL || name->content == DIRECTORY ? NULL : &machine->contents[name->content];
 }
 
@@ -166,7 +166,7 @@ static int file_open(struct os *os, const char *path, unsigned flags, struct os_
     if (error != 0) {
         return error;
     }
-    const struct name *name = find_name(&machine->names, path);
+    const struct name *name = memory_find_name(&machine->names, path);
     if (name != NULL && name->content == DIRECTORY) {
         return -EISDIR;
     }
@@ -181,7 +181,7 @@ static int file_open(struct os *os, const char *path, unsigned flags, struct os_
         if (count_change(machine) != 0) {
             return -EIO;
         }
-        name = find_name(&machine->names, path);
+        name = memory_find_name(&machine->names, path);
     }
     *file = memory_grow(NULL, sizeof **file);
     **file = (struct os_file){.machine = machine, .content = name->content, .flags = flags};
@@ -322,7 +322,7 @@ static int dir_create(struct os *os, const char *path)
     if (error != 0) {
         return error;
     }
-    if (find_name(&machine->names, path) != NULL) {
+    if (memory_find_name(&machine->names, path) != NULL) {
         return -EEXIST;
     }
     if (!has_parent(machine, path)) {
@@ -335,7 +335,7 @@ static int dir_create(struct os *os, const char *path)
 static int dir_check(struct os *os, const char *path)
 {
     const struct machine *machine = machine_of(os);
-    const struct name *name = find_name(&machine->names, path);
+    const struct name *name = memory_find_name(&machine->names, path);
     if (machine->is_dead) {
         return -EIO;
     }
@@ -377,7 +377,7 @@ static int dir_list(struct os *os, const char *path, void (*visit)(void *context
     if (error != 0) {
         return error;
     }
-    const struct name *name = find_name(&machine->names, path);
+    const struct name *name = memory_find_name(&machine->names, path);
     if (name == NULL || name->content != DIRECTORY) {
         return -ENOENT;
     }
@@ -411,7 +411,7 @@ static int rename_file(struct os *os, const char *from, const char *to)
     if (error != 0) {
         return error;
     }
-    if (find_name(&machine->names, from) == NULL) {
+    if (memory_find_name(&machine->names, from) == NULL) {
         return -ENOENT;
     }
     add_change(machine, CHANGE_RENAME, from, to, 0);
@@ -425,7 +425,7 @@ static int remove_file(struct os *os, const char *path)
     if (error != 0) {
         return error;
     }
-    if (find_name(&machine->names, path) == NULL) {
+    if (memory_find_name(&machine->names, path) == NULL) {
         return -ENOENT;
     }
     add_change(machine, CHANGE_REMOVE, path, "", 0);

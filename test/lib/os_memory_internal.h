@@ -169,6 +169,9 @@ void memory_job_yield(struct machine *machine);
 
 /* -- os_memory_crash.c ------------------------------------------------------------------- */
 
+/* The name, or NULL. */
+struct name *memory_find_name(const struct names *names, const char *path);
+
 /* Let the pending writes and changes land as the judge says. */
 void memory_land(struct machine *machine, os_memory_judge judge, void *context);
 
