@@ -400,7 +400,7 @@ int recover_open(struct replica *r, struct report *report)
     }
     if (error == 0) {
         begin_start(r);
-        r->phase = PHASE_OPENING;
+        error = r->phase == PHASE_FAILED ? report->error : 0;
     }
     return error;
 }

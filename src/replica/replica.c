@@ -44,6 +44,10 @@ void replica_fail(struct replica *r, const struct report *report)
         return;
     }
     r->phase = PHASE_FAILED;
+    if (r->report != NULL) {
+        *r->report = *report; /* replica_open() has not returned: it says so itself. */
+        return;
+    }
     log_write(LOG_ERROR, "failed", (struct log_field[]){log_text("error", report->text), {0}});
     r->events->on_failed(r->context, report);
 }
@@ -186,6 +190,7 @@ int replica_open(struct os *os, const struct replica_options *options, struct re
         replica_free(r);
         return error;
     }
+    r->report = NULL;
     log_write(LOG_INFO, "opened",
               (struct log_field[]){log_text("data_dir", r->options.data_dir),
                                    log_u64("start", r->start_count),

@@ -128,7 +128,7 @@ struct replica {
     uint32_t was_running;  /* The record that ends the founding is there. */
     synod_slot snapshot;   /* Of the newest snapshot; 0: none. */
     struct list early;     /* struct early_record, in order. */
-    struct report *report; /* During recovery: where to say what is wrong. */
+    struct report *report; /* During replica_open(): where to say what is wrong. */
     char complaint[400];   /* What is wrong with a record, for the report. */
     uint64_t opening_lsn;  /* Durable: this life may begin. */
     uint64_t table_lsn;    /* Durable: the table may be told. */
