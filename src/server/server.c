@@ -287,6 +287,19 @@ static int open_front(struct server *server, struct etcd_member members[SYNOD_ME
                      etcd_server_listen_metrics);
 }
 
+static int watch_signals(struct server *server)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        const int error = os_uv_on_signal(server->os, numbers[i], on_signal, server);
+        if (error != 0) {
+            fprintf(stderr, "synod: cannot wait for signals: %s\n", strerror(-error));
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* -- The whole of it ------------------------------------------------------------------ */
 
 static int run(struct server *server)
@@ -298,8 +311,7 @@ static int run(struct server *server)
     if (server->os == NULL || server->machine == NULL) {
         fprintf(stderr, "synod: out of memory or descriptors\n");
     } else if (open_replica(server) == 0 && open_front(server, members) == 0 &&
-               os_uv_on_signal(server->os, SIGTERM, on_signal, server) == 0 &&
-               os_uv_on_signal(server->os, SIGINT, on_signal, server) == 0) {
+               watch_signals(server) == 0) {
         server->exit_code = EXIT_FINE;
         os_uv_run(server->os);
         log_write(LOG_INFO, "stopped", NULL);
