@@ -142,16 +142,18 @@ test_objects = $(call object,$(wildcard $(1)/*.c)) $(call archive_for,$(notdir $
 $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
 	$(call test_objects,test/unit/$(dir)),-lcmocka)))
 # What fails on purpose is our own code and nothing else: the programs of test/fault are linked
-# with copies of the archives in which what allocates has the names that test/lib/fault.c defines.
+# with copies of the archives in which what may fail has the names that test/lib/fault*.c define.
 FAULTY       := malloc calloc realloc aligned_alloc strdup strndup free \
                 nghttp2_session_callbacks_new nghttp2_option_new \
-                nghttp2_session_client_new2 nghttp2_session_server_new2
+                nghttp2_session_client_new2 nghttp2_session_server_new2 \
+                open fstat flock pread pwrite ftruncate fdatasync fsync mkdir lstat statvfs \
+                scandir rename remove uv_loop_init uv_signal_init uv_tcp_bind uv_listen
 $(BUILD)/faulty/%.a: $(BUILD)/%.a Makefile
 	@mkdir -p $(@D)
 	$(Q)objcopy $(foreach name,$(FAULTY),--redefine-sym $(name)=fault_$(name)) $< $@
 
 fault_extra  = $(if $(filter replica,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)$\
-               $(if $(filter cli,$(1)),$(BUILD)/faulty/server.a)$\
+               $(if $(filter cli server,$(1)),$(BUILD)/faulty/server.a)$\
                $(if $(filter etcd,$(1)),$(call object,test/unit/etcd/front.c))
 $(foreach dir,$(FAULT_DIRS),$(eval $(call program,$(BUILD)/test/fault-$(dir),\
 	$(call object,$(wildcard test/fault/$(dir)/*.c test/lib/*fault*.c)) \

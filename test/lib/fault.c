@@ -35,6 +35,11 @@ int fault_has_struck(void)
     return has_struck;
 }
 
+void fault_struck_elsewhere(void)
+{
+    has_struck = 1;
+}
+
 int fault_strikes(enum fault_kind kind)
 {
     if (!is_under_test || countdown == 0 || (armed & kind) == 0) {
@@ -120,6 +125,11 @@ void fault_free(void *memory)
 int64_t fault_blocks(void)
 {
     return block_count;
+}
+
+void fault_blocks_given(int64_t count)
+{
+    block_count += count;
 }
 
 /* -- Loops ------------------------------------------------------------------------------- */

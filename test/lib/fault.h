@@ -52,6 +52,9 @@ void fault_disarm(void);
 /* True if an operation was struck since fault_arm(). */
 int fault_has_struck(void);
 
+/* It was in a process of its own, which was begun with what is armed here. */
+void fault_struck_elsewhere(void);
+
 /* An operation of that kind is about to happen: true if it must fail. */
 int fault_strikes(enum fault_kind kind);
 
@@ -62,6 +65,9 @@ void fault_leave(int was_under_test);
 
 /* Blocks of memory that our own code holds. */
 int64_t fault_blocks(void);
+
+/* The C library has allocated so many for our own code to free. */
+void fault_blocks_given(int64_t count);
 
 /* -- Loops ------------------------------------------------------------------------------- */
 
