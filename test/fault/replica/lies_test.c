@@ -1,0 +1,294 @@
+/* lies_test.c -- a member sends what no member would send, and what comes too late or twice.
+ *
+ * The first is dropped with its connection, the second is ignored; after both, everybody goes on,
+ * and nothing is applied that was not submitted, or twice. Lies that the protocol cannot know for
+ * lies are another matter: members trust each other that far. */
+#include <string.h>
+
+#include "replica/replica_internal.h"
+#include "rig.h"
+#include "test.h"
+
+enum {
+    SECOND = 1000000
+};
+
+/* Three members that have something to say. The liar does not lead, its victim does. */
+struct stage {
+    struct rig *rig;
+    uint32_t victim;
+    uint32_t liar;
+};
+
+static struct replica *replica_of(const struct stage *stage, uint32_t node)
+{
+    return stage->rig->nodes[node].replica;
+}
+
+static int has_leader(const struct rig *rig)
+{
+    struct replica_status status;
+    replica_status(rig->nodes[0].replica, &status);
+    return rig_all_equal(rig) && status.has_leader;
+}
+
+static void begin(struct stage *stage)
+{
+    struct replica_status status;
+    struct rig *rig = rig_new(3, 5);
+    for (uint32_t i = 0; i < 3; i++) {
+        rig_start(rig, i);
+    }
+    assert_true(rig_run(rig, 20 * SECOND, has_leader));
+    for (uint32_t i = 0; i < 3; i++) {
+        rig_submit(rig, i, 5, 100);
+    }
+    assert_true(rig_run(rig, 20 * SECOND, rig_all_answered));
+    assert_true(rig_run(rig, 20 * SECOND, has_leader));
+    replica_status(rig->nodes[0].replica, &status);
+    *stage = (struct stage){rig, status.leader, (status.leader + 1) % 3};
+}
+
+static void end(struct stage *stage)
+{
+    rig_recover(stage->rig);
+    rig_free(stage->rig);
+}
+
+static int never(const struct rig *rig)
+{
+    (void)rig;
+    return 0;
+}
+
+static uint32_t peer_number(const struct stage *stage, uint32_t of, uint32_t who)
+{
+    return replica_of(stage, of)->members[who].peer;
+}
+
+/* How often the victim has dropped the liar for what it sent. */
+static uint64_t drops(const struct stage *stage)
+{
+    struct peer_statistics statistics;
+    peers_statistics(replica_of(stage, stage->victim)->peers,
+                     peer_number(stage, stage->victim, stage->liar), &statistics);
+    return statistics.dropped_count;
+}
+
+/* The liar says it. Returns whether the victim has dropped it for that. */
+static int is_dropped_for(struct stage *stage, uint16_t type, uint32_t group, struct bytes body)
+{
+    struct replica *liar = replica_of(stage, stage->liar);
+    const uint64_t before = drops(stage);
+    const struct peer_frame frame = {.type = type, .group = group};
+    const uint32_t peer = peer_number(stage, stage->liar, stage->victim);
+    for (int i = 0; i < 100 && !peers_is_connected(liar->peers, peer); i++) {
+        (void)rig_run(stage->rig, SECOND / 20, never);
+    }
+    assert_int_equal(peers_send(liar->peers, peer, frame, &body, 1), 0);
+    peers_flush(liar->peers);
+    os_sim_touch(stage->rig->nodes[stage->liar].sim);
+    (void)rig_run(stage->rig, SECOND / 10, never);
+    return drops(stage) != before;
+}
+
+static struct bytes numbers(const uint64_t *from, size_t count)
+{
+    static uint8_t bytes[64];
+    for (size_t i = 0; i < count; i++) {
+        put_u64(bytes + 8 * i, from[i]);
+    }
+    return bytes_of(bytes, 8 * count);
+}
+
+/* A bundle with one command, which is the next of the rig's: nobody has submitted it. */
+static struct bytes bundle_of(struct stage *stage, synod_member_id origin, uint64_t sequence)
+{
+    static uint8_t bytes[256];
+    uint8_t command[8];
+    put_u64(command, ++stage->rig->commands);
+    const size_t size = wire_command_size(sizeof command);
+    const struct wire_bundle bundle = {.origin = origin,
+                                       .incarnation = 1,
+                                       .sequence = sequence,
+                                       .low = sequence,
+                                       .count = 1,
+                                       .commands = {.size = size}};
+    memset(bytes, 0, sizeof bytes);
+    wire_encode_bundle(&bundle, bytes);
+    wire_encode_command(1, bytes_of(command, sizeof command), bytes + WIRE_BUNDLE_SIZE);
+    return bytes_of(bytes, WIRE_BUNDLE_SIZE + size);
+}
+
+/* -- Lies ----------------------------------------------------------------------------------- */
+
+TEST(replica, drops_a_member_whose_frames_are_not_of_their_type)
+{
+    static const uint8_t bytes[200] = {1, 2, 3};
+    struct stage stage;
+    begin(&stage);
+    for (uint16_t type = FRAME_MESSAGE; type <= FRAME_SNAPSHOT_PIECE; type++) {
+        for (size_t size = 0; size <= 7; size += 7) {
+            if (!is_dropped_for(&stage, type, 0, bytes_of(bytes, size))) {
+                fail_msg("a frame of type %u with %zu bytes was taken", type, size);
+            }
+        }
+    }
+    assert_true(is_dropped_for(&stage, FRAME_MESSAGE, 0, bytes_of(bytes, sizeof bytes)));
+    assert_true(is_dropped_for(&stage, FRAME_FORWARD, 0, bytes_of(bytes, sizeof bytes)));
+    assert_true(is_dropped_for(&stage, FRAME_ALIVE + 1, 0, bytes_of(bytes, 0)));
+    assert_true(is_dropped_for(&stage, FRAME_ALIVE, 1, bytes_of(bytes, 0)));
+    end(&stage);
+}
+
+/* Messages that are whole, and that no member would send. */
+static int is_dropped_for_message(struct stage *stage, const struct synod_message *message,
+                                  struct bytes value)
+{
+    uint8_t body[1024];
+    const size_t size = wire_head_size(message);
+    assert_true(size + value.size <= sizeof body);
+    wire_encode_head(message, body);
+    if (value.size > 0) {
+        memcpy(body + size, value.data, value.size);
+    }
+    return is_dropped_for(stage, FRAME_MESSAGE, 0, bytes_of(body, size + value.size));
+}
+
+static struct synod_message message_of(const struct stage *stage, enum synod_message_type type)
+{
+    return (struct synod_message){.type = type,
+                                  .from = replica_of(stage, stage->liar)->identity,
+                                  .to = replica_of(stage, stage->victim)->identity,
+                                  .view = 1};
+}
+
+TEST(replica, drops_a_member_whose_messages_are_impossible)
+{
+    struct stage stage;
+    begin(&stage);
+    struct synod_message message = message_of(&stage, SYNOD_MESSAGE_PREPARE);
+    assert_true(is_dropped_for_message(&stage, &message, bytes_of(NULL, 0))); /* No ballot. */
+    message.ballot = (struct synod_ballot){9, replica_of(&stage, stage.victim)->identity, 1};
+    message.slot = 1;
+    assert_true(is_dropped_for_message(&stage, &message, bytes_of(NULL, 0))); /* Not its own. */
+    message = message_of(&stage, SYNOD_MESSAGE_NOTICE);
+    message.ballot = (struct synod_ballot){9, 4711, 1};
+    assert_true(is_dropped_for_message(&stage, &message, bytes_of(NULL, 0))); /* Nobody's. */
+    end(&stage);
+}
+
+TEST(replica, drops_a_member_whose_values_are_not_what_they_are_said_to_be)
+{
+    struct stage stage;
+    begin(&stage);
+    struct synod_message learn = message_of(&stage, SYNOD_MESSAGE_LEARN);
+    const synod_slot next = replica_of(&stage, stage.victim)->applied + 1;
+    const struct bytes nonsense = bytes_of_text("these are not commands");
+    struct synod_entry entry = {.slot = next,
+                                .view = 1,
+                                .kind = SYNOD_ENTRY_VALUE,
+                                .size = (uint32_t)nonsense.size,
+                                .checksum = value_checksum(nonsense) + 1};
+    learn.entries = &entry;
+    learn.entry_count = 1;
+    assert_true(is_dropped_for_message(&stage, &learn, nonsense));
+    entry.checksum--;
+    assert_true(is_dropped_for_message(&stage, &learn, nonsense));
+    entry.slot = 1; /* What was applied long ago is not looked at again. */
+    assert_false(is_dropped_for_message(&stage, &learn, nonsense));
+    end(&stage);
+}
+
+TEST(replica, drops_a_member_that_forwards_commands_of_another)
+{
+    struct stage stage;
+    begin(&stage);
+    const synod_member_id other = replica_of(&stage, stage.victim)->identity;
+    assert_true(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle_of(&stage, other, 1)));
+    end(&stage);
+}
+
+TEST(replica, drops_a_member_that_offers_a_snapshot_beyond_any_log)
+{
+    struct stage stage;
+    begin(&stage);
+    const uint64_t offer[2] = {SYNOD_SLOT_MAX + 1, 1000};
+    assert_true(is_dropped_for(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(offer, 2)));
+    end(&stage);
+}
+
+/* -- Too late, or twice ----------------------------------------------------------------------- */
+
+TEST(replica, applies_a_bundle_that_is_forwarded_twice_once)
+{
+    struct stage stage;
+    begin(&stage);
+    const synod_member_id own = replica_of(&stage, stage.liar)->identity;
+    const uint64_t before = stage.rig->nodes[stage.victim].book.count;
+    const struct bytes bundle = bundle_of(&stage, own, 7);
+    assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle));
+    assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle));
+    assert_int_equal(stage.rig->nodes[stage.victim].book.count, before + 1);
+    end(&stage); /* Which looks for commands that are there twice. */
+}
+
+TEST(replica, ignores_pieces_of_snapshots_that_it_does_not_want)
+{
+    struct stage stage;
+    begin(&stage);
+    const uint64_t old_offer[2] = {1, 1000};
+    const uint64_t piece[3] = {1, 1000, 0};
+    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(old_offer, 2)));
+    assert_null(replica_of(&stage, stage.victim)->receiving);
+    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_PIECE, 0, numbers(piece, 3)));
+    end(&stage);
+}
+
+TEST(replica, goes_on_when_a_snapshot_that_it_pulls_never_comes)
+{
+    struct stage stage;
+    begin(&stage);
+    const struct replica *victim = replica_of(&stage, stage.victim);
+    const uint64_t offer[2] = {victim->applied + 1000, 1000};
+    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(offer, 2)));
+    assert_non_null(victim->receiving);
+    (void)rig_run(stage.rig, 15 * SECOND, never);
+    assert_null(victim->receiving);
+    end(&stage);
+}
+
+TEST(replica, refuses_a_snapshot_that_is_whole_and_none)
+{
+    struct stage stage;
+    begin(&stage);
+    const struct replica *victim = replica_of(&stage, stage.victim);
+    const uint64_t slot = victim->applied + 1000;
+    const uint64_t offer[2] = {slot, 16};
+    const uint64_t piece[5] = {slot, 16, 0, 4711, 4712};
+    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(offer, 2)));
+    assert_non_null(victim->receiving);
+    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_PIECE, 0, numbers(piece, 5)));
+    assert_null(victim->receiving);
+    assert_true(victim->applied < slot);
+    end(&stage);
+}
+
+TEST(replica, offers_what_it_has_to_who_pulls_something_else)
+{
+    struct stage stage;
+    begin(&stage);
+    rig_submit(stage.rig, stage.victim, 200, 1000); /* Until there is a snapshot. */
+    assert_true(rig_run(stage.rig, 20 * SECOND, rig_all_answered));
+    assert_true(rig_run(stage.rig, 20 * SECOND, has_leader));
+    const struct member *liar = &replica_of(&stage, stage.victim)->members[stage.liar];
+    const uint64_t slot = replica_of(&stage, stage.victim)->snapshot;
+    const uint64_t something[2] = {slot + 5, 0};
+    const uint64_t rest[2] = {slot, 1u << 30};
+    assert_true(slot > 0);
+    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_PULL, 0, numbers(something, 2)));
+    assert_non_null(liar->sending);
+    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_PULL, 0, numbers(rest, 2)));
+    assert_null(liar->sending); /* It has everything. */
+    end(&stage);
+}

@@ -1,0 +1,117 @@
+/* limits_test.c -- a replica takes so much and no more, and answers all that it took. */
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "rig.h"
+#include "synod/error.h"
+#include "test.h"
+
+enum {
+    PENDING_MAX = 20000, /* The defaults of replica_options_init(). */
+    COMMAND_SIZE_MAX = 2 << 20,
+    PENDING_BYTES_MAX = 64 << 20,
+};
+
+struct tally {
+    uint32_t good;
+    uint32_t bad;
+};
+
+static void on_result(void *context, int error, const void *result)
+{
+    struct tally *tally = context;
+    tally->good += error == 0 && result != NULL;
+    tally->bad += error != 0;
+}
+
+static void on_read(void *context, int error)
+{
+    on_result(context, error, context);
+}
+
+static void begin(struct rig *rig)
+{
+    rig_init(rig);
+    rig_open(rig);
+    rig_write(rig, 1);
+}
+
+TEST(replica, refuses_one_command_more_than_may_be_under_way)
+{
+    struct rig rig;
+    struct tally tally = {0};
+    const uint8_t command[8] = {0};
+    begin(&rig);
+    for (uint32_t i = 0; i < PENDING_MAX; i++) {
+        assert_int_equal(replica_submit(rig.replica, 1, bytes_of(command, 8), on_result, &tally),
+                         0);
+    }
+    assert_int_equal(replica_submit(rig.replica, 1, bytes_of(command, 8), on_result, &tally),
+                     SYNOD_ERR_BUSY);
+    rig_run(&rig, 1000);
+    assert_int_equal(tally.good, PENDING_MAX);
+    assert_int_equal(tally.bad, 0);
+    assert_int_equal(rig.state.count, 1 + PENDING_MAX);
+    rig_write(&rig, 1);
+    rig_deinit(&rig);
+}
+
+TEST(replica, refuses_one_byte_more_than_a_command_may_have_or_may_wait)
+{
+    struct rig rig;
+    struct tally tally = {0};
+    uint8_t *command = calloc(1, COMMAND_SIZE_MAX + 1);
+    uint32_t taken = 0;
+    assert_non_null(command);
+    begin(&rig);
+    assert_int_equal(
+        replica_submit(rig.replica, 1, bytes_of(command, COMMAND_SIZE_MAX + 1), on_result, &tally),
+        SYNOD_ERR_TOO_BIG);
+    while (replica_submit(rig.replica, 1, bytes_of(command, COMMAND_SIZE_MAX), on_result, &tally) ==
+           0) {
+        taken++;
+    }
+    assert_int_equal(taken, PENDING_BYTES_MAX / COMMAND_SIZE_MAX - 1); /* Each has a header. */
+    assert_int_equal(
+        replica_submit(rig.replica, 1, bytes_of(command, COMMAND_SIZE_MAX), on_result, &tally),
+        SYNOD_ERR_BUSY);
+    rig_run(&rig, 1000);
+    assert_int_equal(tally.good, taken);
+    assert_int_equal(tally.bad, 0);
+    rig_deinit(&rig);
+    free(command);
+}
+
+TEST(replica, refuses_one_read_more_than_one_question_may_have)
+{
+    struct rig rig;
+    struct tally tally = {0};
+    begin(&rig);
+    for (uint32_t i = 0; i < PENDING_MAX; i++) {
+        assert_int_equal(replica_read(rig.replica, on_read, &tally), 0);
+    }
+    assert_int_equal(replica_read(rig.replica, on_read, &tally), SYNOD_ERR_BUSY);
+    rig_run(&rig, 100);
+    assert_int_equal(tally.good, PENDING_MAX);
+    rig_deinit(&rig);
+}
+
+TEST(replica, takes_nothing_once_it_stops)
+{
+    struct rig rig;
+    struct tally tally = {0};
+    const uint8_t command[8] = {0};
+    begin(&rig);
+    assert_int_equal(replica_submit(rig.replica, 1, bytes_of(command, 8), on_result, &tally), 0);
+    assert_int_equal(replica_read(rig.replica, on_read, &tally), 0);
+    replica_stop(rig.replica);
+    assert_int_equal(tally.bad, 2); /* What was under way is told, not left. */
+    assert_int_equal(replica_submit(rig.replica, 1, bytes_of(command, 8), on_result, &tally),
+                     SYNOD_ERR_STOPPED);
+    assert_int_equal(replica_read(rig.replica, on_read, &tally), SYNOD_ERR_STOPPED);
+    replica_stop(rig.replica); /* As often as one likes. */
+    rig_run(&rig, 100);
+    replica_free(rig.replica);
+    rig.replica = NULL;
+    rig_deinit(&rig);
+}
