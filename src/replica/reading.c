@@ -171,3 +171,10 @@ void reading_fail_all(struct replica *r, int error)
         batch_end(r, LIST_ITEM(r->reads.next, struct read_batch, link), error);
     }
 }
+
+void reading_drop_all(struct replica *r)
+{
+    while (!list_is_empty(&r->reads)) {
+        batch_free(r, LIST_ITEM(r->reads.next, struct read_batch, link));
+    }
+}

@@ -330,7 +330,7 @@ void replica_free(struct replica *r)
     if (r->timer != NULL) {
         os_timer_free(r->os, r->timer);
     }
-    reading_fail_all(r, SYNOD_ERR_STOPPED);
+    reading_drop_all(r);
     r->is_freed = 1;
     end_if_idle(r);
 }

@@ -145,9 +145,9 @@ void replica_stop(struct replica *replica);
  * on a worker any more. */
 void replica_kill(struct replica *replica);
 
-/* Free it; after on_stopped or on_failed, or when the loop has ended. Jobs of it that are on
- * workers keep what they need, the cursors of snapshots too, until the loop is told of their end:
- * nothing else of it, nor its events, is touched any more. */
+/* Free it; after on_stopped or on_failed, or when the loop has ended. No callback comes: requests
+ * that are still under way have no outcome. Jobs of it that are on workers keep what they need,
+ * the cursors of snapshots too, until the loop is told of their end; nothing else is touched. */
 void replica_free(struct replica *replica);
 
 #endif /* REPLICA_REPLICA_H */

@@ -253,6 +253,7 @@ void reading_on_applied(struct replica *r);
 void reading_on_leader(struct replica *r);
 void reading_tick(struct replica *r);
 void reading_fail_all(struct replica *r, int error);
+void reading_drop_all(struct replica *r); /* Without a word to those who wait. */
 
 /* -- catchup.c -- */
 void catchup_serve(struct replica *r, const struct synod_serve *serve);

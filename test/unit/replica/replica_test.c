@@ -76,6 +76,18 @@ TEST(replica, answers_no_read_before_it_has_what_was_acknowledged_in_an_earlier_
     rig_deinit(&rig);
 }
 
+TEST(replica, says_nothing_more_once_it_was_killed)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    rig_write(&rig, 1);
+    rig_read(&rig);
+    rig_kill(&rig);
+    assert_int_equal(rig.reads + rig.errors, 0);
+    rig_deinit(&rig);
+}
+
 TEST(replica, never_lets_its_term_fall)
 {
     struct rig rig;

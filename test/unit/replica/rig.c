@@ -220,6 +220,7 @@ static void on_result(void *context, int error, const void *result)
 {
     struct rig *rig = context;
     rig->acknowledged += error == 0 && result != NULL;
+    rig->errors += error != 0;
 }
 
 void rig_write(struct rig *rig, uint32_t count)
@@ -241,6 +242,7 @@ void rig_write(struct rig *rig, uint32_t count)
 static void on_read(void *context, int error)
 {
     struct rig *rig = context;
+    rig->errors += error != 0;
     if (error == 0) {
         rig->reads++;
         rig->seen = rig->state;

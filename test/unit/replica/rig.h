@@ -30,6 +30,7 @@ struct rig {
     uint64_t acknowledged;   /* Commands whose outcome came without an error. */
     uint64_t reads;          /* Reads that may be answered, and ... */
     struct rig_state seen;   /* ... what the last of them saw. */
+    uint64_t errors;         /* Outcomes of commands and reads that were errors. */
 };
 
 /* A machine with an empty disk; no replica yet. */
