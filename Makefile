@@ -169,14 +169,12 @@ $(eval $(call program,$(BUILD)/test/chaos,$(call object,$(wildcard test/chaos/*.
 # Fuzz targets: a program for each where there is libFuzzer, else one that replays the corpora.
 # Both may stand on real cores, on a replica in the simulator's world, and on the test rigs.
 FUZZ_NAMES  := $(patsubst test/fuzz/%_fuzz.c,%,$(wildcard test/fuzz/*_fuzz.c))
-FUZZ_MAINS  := test/fuzz/libfuzzer.c test/fuzz/replay.c test/fuzz/seeds.c
+FUZZ_MAINS  := test/fuzz/libfuzzer.c test/fuzz/replay.c
 FUZZ_RIG    := $(call object,$(filter-out $(FUZZ_MAINS) %_fuzz.c,$(wildcard test/fuzz/*.c)) \
                $(filter-out %/test.c,$(TEST_LIB_C))) \
                $(BUILD)/server.a $(BUILD)/sim.a $(BUILD)/check.a $(CORE)
 $(eval $(call program,$(BUILD)/test/fuzz-replay,$(call object,test/fuzz/replay.c \
 	$(FUZZ_NAMES:%=test/fuzz/%_fuzz.c)) $(FUZZ_RIG),-lcmocka))
-$(eval $(call program,$(BUILD)/test/fuzz-seeds,$(call object,test/fuzz/seeds.c) $(FUZZ_RIG),\
-	-lcmocka))
 $(if $(FUZZ),$(foreach name,$(FUZZ_NAMES),$(eval $(call program,$(BUILD)/test/fuzz-$(name),\
 	$(call object,test/fuzz/libfuzzer.c test/fuzz/$(name)_fuzz.c) $(FUZZ_RIG),\
 	-lcmocka -fsanitize=fuzzer))))

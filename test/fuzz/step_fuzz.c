@@ -9,17 +9,16 @@
  *
  * Options   u8 members, u8 window, u8 entries in a message
  * Event     u8 kind, and what the kind asks for
- * Message   u8 type, u8 sender, u8 deviations (a bit for each field that is not the likely one),
- *           the fields that deviate, and where the type has any, entries or votes */
+ * Message   see message_script.h */
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "fuzz.h"
+#include "message_script.h"
 #include "synod/core.h"
 
 enum {
-    ENTRIES_MAX = 8, /* In a message; the input may give two more, which the filter must refuse. */
-    GIVEN_MAX = ENTRIES_MAX + 2,
+    ENTRIES_MAX = MESSAGE_SCRIPT_ENTRIES_MAX - 2, /* The script may give two more than allowed. */
     OWN_MAX = 64,       /* Messages to itself that wait; the run ends where there are more. */
     RECORDS_MAX = 1024, /* The same for records. */
     SELF = 1
@@ -155,126 +154,20 @@ static void end_life(struct run *run)
 
 /* -- Messages ----------------------------------------------------------------------------- */
 
-static struct synod_ballot take_ballot(struct run *run)
-{
-    struct synod_status status;
-    synod_core_status(run->core, &status);
-    const uint8_t which = feed_u8(&run->feed);
-    switch (which % 8) {
-    case 0:
-        return (struct synod_ballot){0};
-    case 1:
-        return status.promised;
-    case 2:
-        return status.leader;
-    case 3:
-        return run->ballot;
-    default:
-        return (struct synod_ballot){.round = feed_number(&run->feed),
-                                     .member = which / 8 % (run->options.members.count + 1),
-                                     .incarnation = which % 8};
-    }
-}
-
-/* Values are told apart by one byte; the last few are entries that make no sense. */
-static struct synod_entry take_entry(struct run *run, synod_slot slot)
-{
-    enum {
-        SENSE = 250
-    };
-    const uint8_t value = feed_u8(&run->feed);
-    if (value >= SENSE) {
-        return (struct synod_entry){.slot = feed_number(&run->feed),
-                                    .view = feed_u8(&run->feed),
-                                    .checksum = feed_u8(&run->feed),
-                                    .size = (uint32_t)feed_number(&run->feed),
-                                    .kind = feed_u8(&run->feed),
-                                    .handle = value};
-    }
-    if (value == 0) {
-        return (struct synod_entry){.slot = slot, .view = 1, .kind = SYNOD_ENTRY_NOOP};
-    }
-    return (struct synod_entry){.slot = slot,
-                                .view = 1,
-                                .kind = SYNOD_ENTRY_VALUE,
-                                .checksum = value,
-                                .size = value,
-                                .handle = value};
-}
-
-static synod_slot first_slot(struct run *run)
-{
-    return run->applied + feed_u8(&run->feed) % (2 * run->options.window + 2);
-}
-
-static void take_entries(struct run *run, struct synod_message *m, struct synod_entry *entries)
-{
-    synod_slot slot = first_slot(run);
-    m->entry_count = feed_u8(&run->feed) % (run->options.entries_max + 2);
-    for (uint32_t i = 0; i < m->entry_count; i++) {
-        entries[i] = take_entry(run, slot++);
-    }
-    m->entries = entries;
-}
-
-static void take_votes(struct run *run, struct synod_message *m, struct synod_vote *votes)
-{
-    synod_slot slot = m->slot;
-    m->vote_count = feed_u8(&run->feed) % (run->options.entries_max + 2);
-    for (uint32_t i = 0; i < m->vote_count; i++) {
-        const uint8_t how = feed_u8(&run->feed);
-        votes[i] = (struct synod_vote){.is_chosen = how % 4 == 0, .ballot = take_ballot(run)};
-        slot += how / 4 % 4;
-        votes[i].entry = take_entry(run, slot++);
-    }
-    m->votes = votes;
-}
-
-static struct synod_status_report take_report(struct run *run)
-{
-    return (struct synod_status_report){
-        .leader = take_ballot(run), .last = feed_number(&run->feed), .flags = feed_u8(&run->feed)};
-}
-
-/* True if the sender of such a message speaks of its own ballot. */
-static int is_proposers(enum synod_message_type type)
-{
-    return type == SYNOD_MESSAGE_PREPARE || type == SYNOD_MESSAGE_ACCEPT ||
-           type == SYNOD_MESSAGE_NOTICE || type == SYNOD_MESSAGE_READ_INDEX ||
-           type == SYNOD_MESSAGE_ASK;
-}
-
 static void hear(struct run *run)
 {
-    struct feed *feed = &run->feed;
-    struct synod_entry entries[GIVEN_MAX];
-    struct synod_vote votes[GIVEN_MAX];
-    struct synod_message m = {.to = SELF, .view = run->options.view, .until = SYNOD_SLOT_ALL};
-    m.type = (enum synod_message_type)(1 + feed_u8(feed) % (SYNOD_MESSAGE_TYPE_END - 1));
-    m.from = 2 + feed_u8(feed) % run->options.members.count; /* One of these is nobody. */
-    const uint8_t deviations = feed_u8(feed);
-    m.ballot = is_proposers(m.type) ? (struct synod_ballot){1 + feed_u8(feed) % 8, m.from, 1}
-                                    : run->ballot;
-    m.slot = run->applied + 1;
-    m.id = run->asked;
-    m.ballot = (deviations & 1) != 0 ? take_ballot(run) : m.ballot;
-    m.promised = (deviations & 2) != 0 ? take_ballot(run) : m.promised;
-    m.slot = (deviations & 4) != 0 ? feed_number(feed) : m.slot;
-    m.until = (deviations & 8) != 0 ? m.slot + feed_number(feed) : m.until;
-    m.chosen = (deviations & 16) != 0 ? feed_number(feed) : m.chosen;
-    m.id = (deviations & 32) != 0 ? feed_number(feed) : m.id;
-    m.view = (deviations & 64) != 0 ? feed_u8(feed) : m.view;
-    if ((deviations & 128) != 0) {
-        m.status = take_report(run);
-    }
-    if (m.type == SYNOD_MESSAGE_PROMISE) {
-        take_votes(run, &m, votes);
-    } else if (m.type == SYNOD_MESSAGE_ACCEPT || m.type == SYNOD_MESSAGE_ACCEPTED ||
-               m.type == SYNOD_MESSAGE_LEARN) {
-        take_entries(run, &m, entries);
-    }
-    if (synod_message_is_valid(&m, &run->options)) {
-        (void)step(run, (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &m});
+    struct synod_status status;
+    struct message_script script = {.options = &run->options, .ballot = run->ballot};
+    synod_core_status(run->core, &status);
+    script.applied = run->applied;
+    script.asked = run->asked;
+    script.promised = status.promised;
+    script.leader = status.leader;
+    message_script_make(&script, &run->feed);
+    struct synod_message *m = &script.message;
+    m->to = SELF;
+    if (synod_message_is_valid(m, &run->options)) {
+        (void)step(run, (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = m});
     }
 }
 
