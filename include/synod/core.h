@@ -107,7 +107,7 @@ struct synod_event {
     const struct synod_entry *entry;     /* PROPOSE: kind, size, checksum and handle count. */
     uint32_t wants_notice;               /* PROPOSE: 1 if others wait to learn of it. */
     synod_lsn lsn;                       /* DURABLE. */
-    synod_slot slot;                     /* SNAPSHOT; at most SYNOD_SLOT_MAX. */
+    synod_slot slot;                     /* SNAPSHOT; at most SYNOD_SNAPSHOT_SLOT_MAX. */
     uint64_t id;                         /* START, READ. */
     synod_member_id member;              /* CONNECTED, DISCONNECTED. */
 };

@@ -14,6 +14,10 @@ typedef uint64_t synod_slot;
 /* No log comes near it: whoever names a slot beyond is broken. Sums of slots do not overflow. */
 #define SYNOD_SLOT_MAX (UINT64_MAX / 4)
 
+/* The last slot that a snapshot may hold. What comes behind it is chosen one by one, so no member,
+ * however broken, brings a log to its end. */
+#define SYNOD_SNAPSHOT_SLOT_MAX (SYNOD_SLOT_MAX / 2)
+
 /* A configuration's number. The first view is 1; 0 means none. */
 typedef uint64_t synod_view_number;
 

@@ -325,7 +325,7 @@ static int on_restore(struct synod_core *c, const struct synod_record *record, s
 
 static void on_snapshot(struct synod_core *c, synod_slot slot, struct outbox *out)
 {
-    assert(slot <= SYNOD_SLOT_MAX);
+    assert(slot <= SYNOD_SNAPSHOT_SLOT_MAX);
     if (slot <= c->learner.chosen) {
         return;
     }

@@ -371,7 +371,7 @@ static const char *on_offer(struct replica *r, uint32_t member, struct bytes bod
         return "an offer of a snapshot that is not one";
     }
     const synod_slot slot = get_u64(body.data);
-    if (slot > SYNOD_SLOT_MAX) {
+    if (slot > SYNOD_SNAPSHOT_SLOT_MAX) {
         return "an offer of a snapshot of a slot that no log reaches";
     }
     if (slot <= r->applied ||

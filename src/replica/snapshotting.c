@@ -131,7 +131,7 @@ static int load_piece(void *context, const void *data, size_t size)
 int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
 {
     struct snapshot *snapshot;
-    if (slot > SYNOD_SLOT_MAX) {
+    if (slot > SYNOD_SNAPSHOT_SLOT_MAX) {
         return report_fill(report, SYNOD_ERR_CORRUPT,
                            (struct report_place){r->options.data_dir, REPORT_WHOLE},
                            "a snapshot of a slot that no log reaches");

@@ -202,7 +202,7 @@ static void flush(struct run *run, uint8_t count)
 static void install_snapshot(struct run *run)
 {
     const uint64_t ahead = feed_number(&run->feed);
-    if (ahead > SYNOD_SLOT_MAX - run->applied) {
+    if (ahead > SYNOD_SNAPSHOT_SLOT_MAX || run->applied > SYNOD_SNAPSHOT_SLOT_MAX - ahead) {
         return;
     }
     run->snapshot = run->applied += ahead;

@@ -413,6 +413,25 @@ TEST(core, tells_why_in_words)
     }
 }
 
+/* Whatever snapshot came, the core goes on to speak of slots that others let in. */
+TEST(core, has_slots_left_behind_the_last_snapshot)
+{
+    struct rig rig;
+    rig_init(&rig, 3);
+    rig_start(&rig);
+    (void)rig_step(
+        &rig, (struct synod_event){.type = SYNOD_EVENT_SNAPSHOT, .slot = SYNOD_SNAPSHOT_SLOT_MAX});
+    rig_lead(&rig);
+    assert_int_equal(rig_propose(&rig, 7), 0);
+    assert_int_equal(rig.effects->message_count, 3);
+    for (uint32_t i = 0; i < rig.effects->message_count; i++) {
+        struct synod_options options = rig.options;
+        options.self = rig.effects->messages[i].to;
+        assert_true(synod_message_is_valid(&rig.effects->messages[i], &options));
+    }
+    rig_deinit(&rig);
+}
+
 static void go_back_in_time(void *context)
 {
     struct rig *rig = context;
