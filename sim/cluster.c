@@ -196,10 +196,23 @@ static void clear(struct node *node)
     os_sim_revive(node->os);
 }
 
+/* A replica survives members that lie. Here nobody does. */
+static void look_for_contradictions(struct cluster *cluster, uint32_t index)
+{
+    struct replica_status status;
+    replica_status(cluster->nodes[index].replica, &status);
+    if (status.contradictions > 0) {
+        ledger_violate(&cluster->ledger,
+                       "agreement: node %u heard of another value than it knew, %" PRIu64 " times",
+                       index, status.contradictions);
+    }
+}
+
 static void end(struct cluster *cluster, uint32_t index)
 {
     struct node *node = &cluster->nodes[index];
     assert(node->replica != NULL);
+    look_for_contradictions(cluster, index);
     node->is_ending = 1;
     replica_kill(node->replica);
     clear(node);
@@ -464,7 +477,7 @@ uint32_t cluster_nodes(const struct cluster *cluster)
     return cluster->options.nodes;
 }
 
-int cluster_is_equal(const struct cluster *cluster)
+int cluster_is_equal(struct cluster *cluster)
 {
     synod_slot applied = 0;
     uint64_t hash = 0;
@@ -477,6 +490,7 @@ int cluster_is_equal(const struct cluster *cluster)
         if (!cluster_is_up(cluster, i)) {
             return 0;
         }
+        look_for_contradictions(cluster, i);
         replica_status(cluster->nodes[i].replica, &status);
         if (!status.is_running || (count > 0 && status.applied != applied)) {
             return 0;

@@ -95,7 +95,7 @@ struct kv *cluster_kv(struct cluster *cluster, uint32_t node);
 void cluster_touch(struct cluster *cluster, uint32_t node);
 
 /* True if all nodes that can be are up, have applied the same and hold the same state. */
-int cluster_is_equal(const struct cluster *cluster);
+int cluster_is_equal(struct cluster *cluster);
 
 /* What went wrong, or NULL: two replicas applied different things, or one failed. */
 const char *cluster_violation(const struct cluster *cluster);

@@ -263,7 +263,11 @@ static int on_message(struct synod_core *c, const struct synod_message *m, struc
     }
     dispatch(c, m, out);
     note_claim(c, m);
-    return c->learner.contradictions == contradictions ? 0 : SYNOD_ERR_CORRUPT;
+    if (c->learner.contradictions == contradictions) {
+        return 0;
+    }
+    assert(m->from != c->options.self); /* We may believe a lie, but then we do not tell another. */
+    return SYNOD_ERR_CORRUPT;
 }
 
 /* -- Records ------------------------------------------------------------------------------ */

@@ -62,6 +62,8 @@ int synod_message_is_valid(const struct synod_message *m, const struct synod_opt
 {
     const int has_ballot = ballot_is_valid(m->ballot, options);
     const int is_proposers = has_ballot && m->ballot.member == m->from;
+    /* A type that is about no ballot may name none, or one that could be: a candidate stands above
+     * every round that it has seen, in whatever message. */
     if (quorum_position(&options->members, m->from) < 0 || m->to != options->self ||
         m->chosen > SYNOD_SLOT_MAX || m->slot > SYNOD_SLOT_MAX ||
         (m->ballot.round != 0 && !has_ballot) ||

@@ -89,7 +89,7 @@ void learner_skip_to(struct learner *l, synod_slot slot, uint64_t now_ms)
 void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms)
 {
     assert(member != 0);
-    assert(chosen != SYNOD_SLOT_ALL); /* Or the slot after it would be 0. */
+    assert(chosen <= SYNOD_SLOT_MAX); /* Or the slot after it might be none. */
     assert(now_ms >= l->progress_ms);
     if (chosen <= l->claimed && l->claimed > l->chosen) {
         return;

@@ -359,7 +359,8 @@ void proposer_on_accepted(struct synod_core *c, const struct synod_message *m)
         if (proposal->state == PROPOSAL_SENT &&
             quorum_is_met(&c->options.members, QUORUM_PHASE2, proposal->acks)) {
             proposal->state = PROPOSAL_CHOSEN;
-            (void)learner_learn(&c->learner, &proposal->entry);
+            const int outcome = learner_learn(&c->learner, &proposal->entry);
+            assert(outcome >= 0); /* Who heard of another value leads no more. */
         }
     }
 }
@@ -553,8 +554,7 @@ uint32_t proposer_in_flight(const struct synod_core *c)
 {
     uint32_t count = 0;
     if (c->proposer.state == PROPOSER_LEADING) {
-        const synod_slot end = end_of_proposals(c);
-        for (synod_slot slot = c->learner.chosen + 1; slot < end; slot++) {
+        for (synod_slot slot = c->learner.chosen + 1; slot < end_of_proposals(c); slot++) {
             const struct proposal *proposal = proposal_at(&c->proposer, slot);
             count += proposal != NULL && proposal->state == PROPOSAL_SENT;
         }
@@ -584,15 +584,17 @@ void proposer_check(const struct synod_core *c)
         assert(quorum_is_met(&c->options.members, QUORUM_PHASE1, promised_set(c)) || MUTANT(7));
         assert(p->found > p->reported_chosen);
         assert(c->learner.chosen < p->next);
-        const synod_slot end = end_of_proposals(c);
-        for (synod_slot slot = c->learner.chosen + 1; slot < end; slot++) {
+        for (synod_slot slot = c->learner.chosen + 1; slot < end_of_proposals(c); slot++) {
             const struct proposal *proposal = proposal_at(p, slot);
-            assert(proposal == NULL || proposal->state == PROPOSAL_REPORTED ||
-                   synod_ballot_compare(proposal->ballot, p->ballot) == 0);
-            assert(proposal == NULL || proposal->state != PROPOSAL_SENT ||
+            const struct synod_entry *chosen = learner_at(&c->learner, slot);
+            if (proposal == NULL || proposal->state == PROPOSAL_REPORTED) {
+                continue;
+            }
+            assert(synod_ballot_compare(proposal->ballot, p->ballot) == 0);
+            assert(proposal->state != PROPOSAL_SENT ||
                    !quorum_is_met(&c->options.members, QUORUM_PHASE2, proposal->acks));
-            assert(proposal == NULL || proposal->state != PROPOSAL_CHOSEN ||
-                   learner_at(&c->learner, slot) != NULL);
+            assert(proposal->state != PROPOSAL_CHOSEN || chosen != NULL);
+            assert(chosen == NULL || synod_entry_equal(chosen, &proposal->entry) || MUTANT(69));
         }
     }
 }

@@ -54,7 +54,11 @@ const char *frames_on_message(struct replica *r, uint32_t member, struct bytes b
     }
     const int outcome =
         drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &message});
-    return outcome == SYNOD_ERR_CORRUPT ? "another value chosen than is known to be" : NULL;
+    if (outcome == SYNOD_ERR_CORRUPT) {
+        r->contradictions++;
+        return "another value chosen than is known to be";
+    }
+    return NULL;
 }
 
 const char *frames_on_frame(void *context, uint32_t peer, uint16_t type, uint32_t group,

@@ -358,6 +358,7 @@ void replica_status(const struct replica *r, struct replica_status *status)
         .flush_count = r->flush_count,
         .flush_us_total = r->flush_us_total,
         .why = synod_why_text(r->why),
+        .contradictions = r->contradictions,
     };
 }
 

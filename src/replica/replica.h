@@ -126,7 +126,9 @@ struct replica_status {
     uint64_t log_bytes;   /* On the disk. */
     uint64_t flush_count; /* Of the disk in this life, and how long they took: */
     uint64_t flush_us_total;
-    const char *why; /* Why the leader last changed. */
+    const char *why;         /* Why the leader last changed. */
+    uint64_t contradictions; /* Messages in this life that named another value as chosen in a slot
+                                than is known here. Not 0: a member is broken, or this one is. */
 };
 void replica_status(const struct replica *replica, struct replica_status *status);
 

@@ -151,6 +151,7 @@ struct replica {
     struct wire_arrays arrays; /* For one decoded message. */
     struct synod_ballot leader;
     uint64_t leader_changes;
+    uint64_t contradictions; /* See replica_status(). */
     uint64_t term;
     enum synod_why why;
 
