@@ -12,6 +12,7 @@
 
 enum {
     RECORDS_MAX = 4, /* Of one flush. */
+    BODY_HASH_AT = 56,
     BODY_CRC_AT = 24,
     RECORD_CRC_AT = 28,
     LOG_ID = 77,
@@ -56,11 +57,24 @@ static void next_segment(struct wal_image *image)
     }
 }
 
+/* The hash of a flush, as the chapter of segment.c has it: of every byte but its headers. */
+static uint64_t hash_of_body(const uint8_t *at, const struct segment_flush *flush)
+{
+    const uint32_t first = segment_copies_offset(flush);
+    const uint64_t total = segment_flush_bytes(flush);
+    const uint64_t hash =
+        XXH3_64bits(at + SEGMENT_FLUSH_HEADER_BYTES, first - (size_t)SEGMENT_FLUSH_HEADER_BYTES);
+    return total == first ? hash
+                          : XXH3_64bits_withSeed(at + first + SEGMENT_FLUSH_HEADER_BYTES,
+                                                 total - first - SEGMENT_FLUSH_HEADER_BYTES, hash);
+}
+
 /* A flush whose records lie behind where its header goes. */
 static void finish_flush(struct wal_image *image, struct segment_flush *flush)
 {
     uint8_t *at = image->data[image->segment] + image->offset;
     segment_flush_finish(at, flush);
+    assert(get_u64(at + BODY_HASH_AT) == hash_of_body(at, flush));
     image->last_offset = image->offset;
     image->has_last = 1;
     image->offset += (uint32_t)segment_flush_bytes(flush);
@@ -172,14 +186,8 @@ static void repair(struct wal_image *image, uint8_t how)
         if ((how & REPAIR_RECORDS) != 0) {
             repair_records(at + SEGMENT_FLUSH_HEADER_BYTES, flush.records_bytes);
         }
-        uint64_t hash = XXH3_64bits(at + SEGMENT_FLUSH_HEADER_BYTES,
-                                    first - (size_t)SEGMENT_FLUSH_HEADER_BYTES);
-        if (total > first) {
-            hash = XXH3_64bits_withSeed(at + first + SEGMENT_FLUSH_HEADER_BYTES,
-                                        total - first - SEGMENT_FLUSH_HEADER_BYTES, hash);
-        }
         if ((how & REPAIR_BODY) != 0) {
-            put_u64(at + 56, hash);
+            put_u64(at + BODY_HASH_AT, hash_of_body(at, &flush));
         }
         if ((how & REPAIR_HEADER) != 0 && total > first) {
             repair_header(at);
