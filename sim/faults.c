@@ -225,7 +225,7 @@ static void relieve(void *object, uint64_t node)
 static int trouble(struct faults *faults, enum fault fault)
 {
     const uint32_t node = fault == FAULT_WRITE_ERROR ? draw_victim(faults) : draw_node(faults);
-    const uint32_t ppm = 1000 << world_below(faults->world, 10);
+    const uint32_t ppm = 1000u << world_below(faults->world, 10);
     const struct os_sim_trouble trouble = {
         .read_ppm = fault == FAULT_READ_ERROR ? ppm : 0,
         .write_ppm = fault == FAULT_WRITE_ERROR ? ppm : 0,
