@@ -184,5 +184,6 @@ FUZZ(replica)
         kv_check(machine_kv(rig->store));
         replica_rig_restart(rig);
     }
+    replica_rig_stop(rig);
     replica_rig_free(rig);
 }

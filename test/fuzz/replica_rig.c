@@ -313,7 +313,7 @@ void replica_rig_restart(struct replica_rig *rig)
     machine_os_advance(&rig->machine, 100000);
 }
 
-void replica_rig_free(struct replica_rig *rig)
+void replica_rig_stop(struct replica_rig *rig)
 {
     if (!rig->is_failed && rig->is_running) {
         replica_stop(rig->replica);
@@ -321,6 +321,10 @@ void replica_rig_free(struct replica_rig *rig)
         assert(rig->results == 0 && !rig->is_running);
     }
     end_replica(rig);
+}
+
+void replica_rig_free(struct replica_rig *rig)
+{
     for (uint32_t i = 0; i < rig->other_count; i++) {
         buffer_deinit(&rig->others[i].received);
     }

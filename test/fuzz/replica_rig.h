@@ -64,7 +64,10 @@ void replica_rig_offer(struct replica_other *other, synod_slot slot);
 void replica_rig_submit(struct replica_rig *rig, uint32_t kind, struct bytes command);
 void replica_rig_read(struct replica_rig *rig);
 
-/* Stop in good order if it can, and free everything. Every wish has ended by then. */
+/* Stop in good order if it can, and free the replica. Every wish has ended by then. */
+void replica_rig_stop(struct replica_rig *rig);
+
+/* Free the rest, once it was stopped. */
 void replica_rig_free(struct replica_rig *rig);
 
 #endif /* TEST_FUZZ_REPLICA_RIG_H */
