@@ -161,6 +161,7 @@ static void on_learn(struct synod_core *c, const struct synod_message *m, struct
 
 static void on_fetch(const struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
+    assert(m->type == SYNOD_MESSAGE_FETCH && m->slot > 0);
     if (m->slot <= c->learner.chosen) {
         outbox_serve(out, m->from, m->slot);
     }
@@ -276,6 +277,7 @@ static int on_message(struct synod_core *c, const struct synod_message *m, struc
  * there is what was chosen. A slot they say nothing about is a contradiction. */
 static int restore_chosen(struct synod_core *c, synod_slot chosen, struct outbox *out)
 {
+    assert(!c->is_started); /* Later, votes are not what was chosen by themselves. */
     for (synod_slot slot = c->learner.chosen + 1; slot <= chosen; slot++) {
         const struct acceptor_vote *vote = acceptor_at(&c->acceptor, slot);
         if (learner_at(&c->learner, slot) != NULL) {
