@@ -258,6 +258,11 @@ mutants: $(UNIT_TESTS) $(BUILD)/test/scenario $(BUILD)/synod-sim \
 	@tools/mutants --build $(BUILD) $(if $(ROW),--row $(ROW))
 endif
 
+# The protocol's second statement. MODEL="crash log": those scopes; DEPTH=release: larger ones too.
+.PHONY: model
+model: | $(SETUP_CHECK)
+	@tools/model --build $(BUILD) $(if $(filter release,$(DEPTH)),--release) $(MODEL)
+
 demo: $(BUILD)/synod
 	@$(BUILD)/synod demo
 
