@@ -278,11 +278,13 @@ bench: $(PROGRAMS) | $(SETUP_PEERS)
 
 # -- Reading the code ----------------------------------------------------------------------
 
-# The rules of the house that no compiler checks: tools/tidy. It reads release objects too.
+# The rules of the house that no compiler checks: tools/tidy, which reads release objects too; and
+# whether all is there that the documents point at.
 ALL_C := $(wildcard include/*/*.h src/*/*.[ch] check/*.[ch] sim/*.[ch] sim/*/*.[ch] bench/*.[ch] \
          test/*/*.[ch] test/unit/*/*.[ch] test/fault/*/*.[ch])
 .PHONY: tidy fmt check coverage
 tidy: $(CORE) $(BUILD)/libsynod.a | $(SETUP_CHECK)
+	@tools/pointers
 	@tools/tidy --build $(BUILD)
 
 fmt: | $(SETUP_CHECK)
