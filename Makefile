@@ -67,7 +67,7 @@ PROTO_H     := $(PROTO_C:.c=.h)
 SERVER_C    := $(filter-out %/main.c,$(wildcard src/server/*.c src/cli/*.c))
 BENCH_C     := $(filter-out %/main.c,$(wildcard bench/*.c))
 CHECK_C     := $(wildcard check/*.c)
-SIM_C       := $(filter-out %/main.c,$(wildcard sim/*.c sim/explore/*.c))
+SIM_C       := $(filter-out %/main.c,$(wildcard sim/*.c sim/explore/*.c model/*.c))
 CORE_C      := $(filter-out src/server/% src/cli/%,$(wildcard src/*/*.c))
 LIBRARY_C   := $(foreach dir,base paxos wire os wal peer replica,$(wildcard src/$(dir)/*.c))
 TEST_LIB_C  := $(wildcard test/lib/*.c)
@@ -99,7 +99,7 @@ $(BUILD)/proto/%.o: $(BUILD)/proto/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out $(WARNINGS),$(CFLAGS)) -std=c11 -c -o $@ $<
 
 include_for = $(if $(filter test/%,$(1)),-Itest/lib) \
-              $(if $(filter test/% sim/% check/% bench/%,$(1)),-I.)
+              $(if $(filter test/% sim/% check/% model/% bench/%,$(1)),-I.)
 $(BUILD)/obj/%.o: %.c | $(PROTO_H) $(SETUP)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -136,7 +136,8 @@ $(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) $(BUILD)/sim.
 # A folder of unit tests is linked with what it is about, where that is part of a program.
 archive_for  = $(if $(filter server cli,$(1)),$(BUILD)/server.a)$\
                $(if $(filter bench,$(1)),$(BUILD)/bench.a)$\
-               $(if $(filter check sim,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)
+               $(if $(filter check sim,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)$\
+               $(if $(filter model,$(1)),$(call object,$(wildcard model/*.c)))
 test_objects = $(call object,$(wildcard $(1)/*.c)) $(call archive_for,$(notdir $(1))) \
                $(BUILD)/test-lib.a $(CORE)
 $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
@@ -281,6 +282,7 @@ bench: $(PROGRAMS) | $(SETUP_PEERS)
 # The rules of the house that no compiler checks: tools/tidy, which reads release objects too; and
 # whether all is there that the documents point at.
 ALL_C := $(wildcard include/*/*.h src/*/*.[ch] check/*.[ch] sim/*.[ch] sim/*/*.[ch] bench/*.[ch] \
+         model/*.[ch] \
          test/*/*.[ch] test/unit/*/*.[ch] test/fault/*/*.[ch])
 .PHONY: tidy fmt check coverage
 tidy: $(CORE) $(BUILD)/libsynod.a | $(SETUP_CHECK)

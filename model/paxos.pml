@@ -3,6 +3,7 @@
  * It was written from Lamport's rules (The Part-Time Parliament, 1998; Paxos Made Simple, 2001)
  * and shares no line with src/paxos: what two statements agree on is less likely to be a slip of
  * either. `make model` checks every scope of tools/model, and that each MISTAKE below is found.
+ * docs/PROTOCOL.md explains the rules; reference.h beside this states them once more, in C.
  *
  * Messages  are never taken back: once out, a message may arrive at any time, any number of
  *           times, or never. So loss, repetition and reordering cost no step of their own. An

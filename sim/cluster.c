@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "kv/machine.h"
+#include "model/reference.h"
 #include "sim/ledger.h"
 #include "sim/testimony.h"
 #include "synod/error.h"
@@ -39,6 +40,7 @@ struct cluster {
     struct cluster_options options;
     struct node nodes[NET_NODES_MAX];
     struct ledger ledger;
+    struct reference *reference; /* Watches each step of each core. */
     struct cluster_counts counts;
     struct chronicle *history; /* NULL: states are not reported. */
     struct testimony testimony;
@@ -115,11 +117,22 @@ static void on_barrier(void *context)
     }
 }
 
+static void on_step(void *context, const struct synod_event *event,
+                    const struct synod_effects *effects)
+{
+    struct node *node = context;
+    struct cluster *cluster = node->cluster;
+    if (reference_step(cluster->reference, node->index, event, effects) != 0) {
+        ledger_violate(&cluster->ledger, "refinement: %s", reference_why(cluster->reference));
+    }
+}
+
 static const struct replica_events EVENTS = {
     .on_running = on_running,
     .on_leader = on_leader,
     .on_failed = on_failed,
     .on_stopped = on_stopped,
+    .on_step = on_step,
 };
 
 int cluster_is_up(const struct cluster *cluster, uint32_t node)
@@ -281,6 +294,7 @@ void cluster_start(struct cluster *cluster, uint32_t index)
     options.machine = &machine;
     options.events = &EVENTS;
     options.context = node;
+    reference_begin(cluster->reference, index);
     const int error = replica_open(os_sim_os(node->os), &options, &report, &node->replica);
     if (error != 0) {
         node->replica = NULL;
@@ -424,6 +438,8 @@ struct cluster *cluster_new(struct world *world, const struct cluster_options *o
     cluster->world = world;
     cluster->events = &NOBODY;
     cluster->options = *options;
+    cluster->reference =
+        reference_new(options->nodes, options->nodes / 2 + 1, options->nodes / 2 + 1);
     cluster->net = net_new(world, &options->net);
     net_on_activity(cluster->net, after_activity, cluster);
     for (uint32_t i = 0; i < options->nodes; i++) {
@@ -447,6 +463,7 @@ void cluster_free(struct cluster *cluster)
     }
     ledger_deinit(&cluster->ledger);
     testimony_deinit(&cluster->testimony);
+    reference_free(cluster->reference);
     free(cluster);
 }
 
@@ -562,5 +579,6 @@ struct cluster_counts cluster_counts(const struct cluster *cluster)
     struct cluster_counts counts = cluster->counts;
     counts.applied = cluster->ledger.applied;
     counts.restores = cluster->ledger.restores;
+    counts.steps = reference_counts(cluster->reference).steps;
     return counts;
 }

@@ -112,6 +112,7 @@ struct cluster_counts {
     uint64_t leaders;  /* Changes of leader, over all nodes. */
     uint64_t applied;  /* The highest slot. */
     uint64_t restores; /* Snapshots loaded. */
+    uint64_t steps;    /* Of all cores, each held against the reference. */
     uint64_t refusals; /* Disks refused for their damage. */
 };
 struct cluster_counts cluster_counts(const struct cluster *cluster);

@@ -277,7 +277,7 @@ int drive_step(struct replica *r, const struct synod_event *event)
         return SYNOD_ERR_STORAGE;
     }
 
-    const int outcome = synod_core_step(r->core, &timed, r->effects);
+    const int outcome = replica_step_core(r, &timed);
     if (outcome == 0 && r->effects->proposed != 0) {
         struct value *value = value_of_handle(event->entry->handle);
         if (log_attach(&r->log, r->effects->proposed, value) != 0) {

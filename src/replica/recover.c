@@ -190,11 +190,9 @@ static int restore_record(struct replica *r, const struct wal_record *wal_record
     if (record.ballot.round > r->term) {
         r->term = record.ballot.round;
     }
-    const int outcome = synod_core_step(r->core,
-                                        &(struct synod_event){.type = SYNOD_EVENT_RESTORE,
-                                                              .now_ms = replica_now_ms(r),
-                                                              .record = &record},
-                                        r->effects);
+    const int outcome = replica_step_core(r, &(struct synod_event){.type = SYNOD_EVENT_RESTORE,
+                                                                   .now_ms = replica_now_ms(r),
+                                                                   .record = &record});
     for (uint32_t i = 0; i < r->effects->chosen_count; i++) {
         submit_apply(r, &r->effects->chosen[i]);
     }

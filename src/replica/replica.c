@@ -36,6 +36,15 @@ int replica_member_of(const struct replica *r, synod_member_id id)
     return -1;
 }
 
+int replica_step_core(struct replica *r, const struct synod_event *event)
+{
+    const int outcome = synod_core_step(r->core, event, r->effects);
+    if (r->events->on_step != NULL) {
+        r->events->on_step(r->context, event, r->effects);
+    }
+    return outcome;
+}
+
 /* -- Failing ------------------------------------------------------------------------------ */
 
 void replica_fail(struct replica *r, const struct report *report)

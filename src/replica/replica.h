@@ -74,6 +74,10 @@ struct replica_events {
     void (*on_failed)(void *context, const struct report *report);
     /* After replica_stop(): nothing is under way any more. */
     void (*on_stopped)(void *context);
+    /* The core has taken a step: for those who watch whether it may. NULL: nobody does. All is
+     * borrowed during the call. */
+    void (*on_step)(void *context, const struct synod_event *event,
+                    const struct synod_effects *effects);
 };
 
 /* Open the data directory, recover what it holds into the machine, and begin to take part.

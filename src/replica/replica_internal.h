@@ -206,6 +206,10 @@ int replica_member_of(const struct replica *r, synod_member_id id);
 /* Listen for the other members and call them. */
 int replica_open_peers(struct replica *r, struct report *report);
 
+/* Let the core take a step, and tell whoever watches. What is to be done about the effects is the
+ * caller's: drive_step() does all of it. */
+int replica_step_core(struct replica *r, const struct synod_event *event);
+
 /* The disk failed, or its contents contradict themselves. */
 void replica_fail(struct replica *r, const struct report *report);
 void replica_fail_memory(struct replica *r, const char *what);

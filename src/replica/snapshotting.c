@@ -163,7 +163,7 @@ int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
     if (r->phase == PHASE_RUNNING) {
         (void)drive_step(r, &event);
     } else {
-        (void)synod_core_step(r->core, &event, r->effects);
+        (void)replica_step_core(r, &event);
     }
     return 0;
 }

@@ -315,6 +315,8 @@ int cluster_step(struct cluster *c, uint32_t member, struct synod_event event)
     assert(m->core != NULL);
     event.now_ms = c->now_ms;
     const int outcome = synod_core_step(m->core, &event, m->effects);
+    note(c, (struct cluster_note){CLUSTER_STEPPED, .member = member, .event = &event,
+                                  .effects = m->effects});
     m->proposed = m->effects->proposed;
     m->wake_at_ms = m->effects->wake_at_ms;
     for (uint32_t i = 0; i < m->effects->record_count; i++) {

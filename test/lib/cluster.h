@@ -72,6 +72,7 @@ enum cluster_note_type {
     CLUSTER_APPLIED,      /* A member learned `entry`, in order. */
     CLUSTER_ROLE,         /* A member stands, leads, follows or gave up: see its status. */
     CLUSTER_READ,         /* A member's `read` may be answered. */
+    CLUSTER_STEPPED,      /* A member's core took a step: `event` in, `effects` out. */
 };
 
 struct cluster_note {
@@ -81,6 +82,8 @@ struct cluster_note {
     const struct synod_message *message;
     const struct synod_entry *entry;
     const struct cluster_read *read;
+    const struct synod_event *event;
+    const struct synod_effects *effects;
     enum synod_role was; /* ROLE: before. */
 };
 

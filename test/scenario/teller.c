@@ -121,6 +121,8 @@ void teller_observe(void *context, const struct cluster_note *note)
         fprintf(t->transcript, "%c may answer its read from slot %llu on\n",
                 t->tale.names[note->member], number(note->read->index));
         break;
+    case CLUSTER_STEPPED:
+        break; /* What came of it is told already. */
     }
 }
 

@@ -45,3 +45,22 @@ TEST(replica, that_waits_for_the_founding_sleeps_meanwhile)
     cluster_free(cluster);
     world_deinit(&world);
 }
+
+/* A check that is told of nothing would never complain. */
+TEST(cluster, holds_every_step_of_every_core_against_the_reference)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    for (uint32_t node = 0; node < 3; node++) {
+        cluster_start(cluster, node);
+    }
+    (void)events_in(&world, 2000000);
+    const uint64_t steps = cluster_counts(cluster).steps;
+    assert_true(steps > 3 * 20); /* At the least a tick each heartbeat. */
+    (void)events_in(&world, 1000000);
+    assert_true(cluster_counts(cluster).steps > steps + 3 * 10);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
