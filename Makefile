@@ -138,8 +138,8 @@ archive_for  = $(if $(filter server cli,$(1)),$(BUILD)/server.a)$\
                $(if $(filter bench,$(1)),$(BUILD)/bench.a)$\
                $(if $(filter check sim,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)$\
                $(if $(filter model,$(1)),$(call object,$(wildcard model/*.c)))
-test_objects = $(call object,$(wildcard $(1)/*.c)) $(call archive_for,$(notdir $(1))) \
-               $(BUILD)/test-lib.a $(CORE)
+test_objects = $(call object,$(wildcard $(1)/*.c) test/lib/mutation.c) \
+               $(call archive_for,$(notdir $(1))) $(BUILD)/test-lib.a $(CORE)
 $(foreach dir,$(UNIT_DIRS),$(eval $(call program,$(BUILD)/test/unit-$(dir),\
 	$(call test_objects,test/unit/$(dir)),-lcmocka)))
 # What fails on purpose is our own code and nothing else: the programs of test/fault are linked
@@ -157,7 +157,7 @@ fault_extra  = $(if $(filter replica,$(1)),$(BUILD)/sim.a $(BUILD)/check.a)$\
                $(if $(filter cli server,$(1)),$(BUILD)/faulty/server.a)$\
                $(if $(filter etcd,$(1)),$(call object,test/unit/etcd/front.c))
 $(foreach dir,$(FAULT_DIRS),$(eval $(call program,$(BUILD)/test/fault-$(dir),\
-	$(call object,$(wildcard test/fault/$(dir)/*.c test/lib/*fault*.c)) \
+	$(call object,$(wildcard test/fault/$(dir)/*.c test/lib/*fault*.c) test/lib/mutation.c) \
 	$(call fault_extra,$(dir)) \
 	$(BUILD)/test-lib.a $(BUILD)/faulty/libsynod-internal.a,-lcmocka)))
 # The scenarios are no cmocka program: they have a main of their own.
@@ -254,8 +254,8 @@ ifeq ($(MUTATIONS),)
 mutants:
 	@$(MAKE) MUTATIONS=1 mutants
 else
-mutants: $(UNIT_TESTS) $(BUILD)/test/scenario $(BUILD)/synod-sim \
-         $(if $(wildcard test/disk/*.c),$(BUILD)/test/disk)
+mutants: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay \
+         $(BUILD)/synod-sim $(if $(wildcard test/disk/*.c),$(BUILD)/test/disk)
 	@tools/mutants --build $(BUILD) $(if $(ROW),--row $(ROW))
 endif
 
@@ -287,6 +287,7 @@ ALL_C := $(wildcard include/*/*.h src/*/*.[ch] check/*.[ch] sim/*.[ch] sim/*/*.[
 .PHONY: tidy fmt check coverage
 tidy: $(CORE) $(BUILD)/libsynod.a | $(SETUP_CHECK)
 	@tools/pointers
+	@tools/mutants --check
 	@tools/tidy --build $(BUILD)
 
 fmt: | $(SETUP_CHECK)

@@ -13,6 +13,7 @@
 /* The order of ballots. */
 static int compare(struct synod_ballot left, struct synod_ballot right)
 {
+    assert(left.round <= SYNOD_ROUND_MAX && right.round <= SYNOD_ROUND_MAX);
     if (MUTANT(6)) {
         return (left.round > right.round) - (left.round < right.round);
     }

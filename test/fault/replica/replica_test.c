@@ -172,6 +172,30 @@ static void live_together(void *context)
     rig_free(rig);
 }
 
+/* What a member with an empty disk once promised, nobody knows: it must not vote again under its
+ * name. The two that are left are a majority, and one of them with the stranger is none. */
+TEST(replica, of_three_does_not_take_a_wiped_disk_for_a_member)
+{
+    struct rig *rig = rig_new(3, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        rig_start(rig, i);
+    }
+    assert_true(rig_run(rig, 3 * SECOND, rig_all_run));
+    work(rig, 1, 4);
+    rig_wipe(rig, 2);
+    rig_start(rig, 2);
+    (void)rig_run(rig, 3 * SECOND, has_no_end);
+    assert_false(rig->nodes[2].is_running);
+    rig_submit(rig, 1, 1, 100);
+    assert_true(rig_run(rig, 5 * SECOND, rig_all_answered));
+    assert_true(rig->is_acknowledged[rig->commands]);
+    rig_kill(rig, 0);
+    rig_submit(rig, 1, 1, 100);
+    assert_true(rig_run(rig, 5 * SECOND, rig_all_answered));
+    assert_false(rig->is_acknowledged[rig->commands]);
+    rig_free(rig);
+}
+
 /* With seeds in which the first member leads at the beginning, and in which it follows. */
 static void fail_together(const char *name, unsigned kinds, uint64_t places_min)
 {

@@ -242,6 +242,21 @@ void rig_kill(struct rig *rig, uint32_t index)
     }
 }
 
+static struct os_sim *machine_new(struct rig *rig, uint32_t index)
+{
+    const struct os_sim_options os = {.turn_us_max = 50, .flush_us_min = 50, .flush_us_max = 300};
+    return os_sim_new(&rig->world, rig->net, index, &os);
+}
+
+void rig_wipe(struct rig *rig, uint32_t index)
+{
+    struct node *node = &rig->nodes[index];
+    assert_null(node->scrapped);
+    rig_kill(rig, index);
+    node->scrapped = node->sim;
+    node->sim = machine_new(rig, index);
+}
+
 int rig_is_up(const struct rig *rig, uint32_t index)
 {
     const struct node *node = &rig->nodes[index];
@@ -479,7 +494,6 @@ static void ignore_line(const char *line, uint32_t size)
 struct rig *rig_new(uint32_t count, uint64_t seed)
 {
     const struct net_options net = {.delay_us_min = 50, .delay_us_max = 500};
-    const struct os_sim_options os = {.turn_us_max = 50, .flush_us_min = 50, .flush_us_max = 300};
     struct rig *rig = calloc(1, sizeof *rig);
     assert_non_null(rig);
     log_configure(&(struct log_options){.level = LOG_DEBUG, .sink = ignore_line});
@@ -488,8 +502,7 @@ struct rig *rig_new(uint32_t count, uint64_t seed)
     rig->net = net_new(&rig->world, &net);
     net_on_activity(rig->net, touch_node, rig);
     for (uint32_t i = 0; i < count; i++) {
-        rig->nodes[i] =
-            (struct node){.rig = rig, .index = i, .sim = os_sim_new(&rig->world, rig->net, i, &os)};
+        rig->nodes[i] = (struct node){.rig = rig, .index = i, .sim = machine_new(rig, i)};
         list_init(&rig->nodes[i].questions);
     }
     return rig;
@@ -503,6 +516,9 @@ void rig_free(struct rig *rig)
     net_free(rig->net);
     for (uint32_t i = 0; i < rig->count; i++) {
         os_sim_free(rig->nodes[i].sim);
+        if (rig->nodes[i].scrapped != NULL) {
+            os_sim_free(rig->nodes[i].scrapped);
+        }
     }
     world_deinit(&rig->world);
     log_configure(&(struct log_options){.level = LOG_INFO});

@@ -25,6 +25,7 @@ struct node {
     struct rig *rig;
     uint32_t index;
     struct os_sim *sim;
+    struct os_sim *scrapped; /* Its machine before it was wiped; events may still name it. */
     struct os_fault *fault;  /* Between the first node's replica and `sim`; else NULL. */
     struct replica *replica; /* NULL: no process. */
     struct book book;
@@ -55,6 +56,9 @@ void rig_start(struct rig *rig, uint32_t node);
 
 /* Kill it, if there is one: the power goes with it. */
 void rig_kill(struct rig *rig, uint32_t node);
+
+/* Kill it, and put a new machine with an empty disk in its place; once for each node. */
+void rig_wipe(struct rig *rig, uint32_t node);
 
 /* Stop it in good order, if it lives, and end the process. */
 void rig_stop(struct rig *rig, uint32_t node);

@@ -86,6 +86,22 @@ TEST(acceptor, answers_a_repeated_accept_without_writing_again)
     rig_deinit(&rig);
 }
 
+/* It is not the first vote's record that the answer to the second rests on. */
+TEST(acceptor, answers_for_a_vote_that_replaces_another_after_its_own_record)
+{
+    struct rig rig;
+    rig_init(&rig, 3);
+    rig_start(&rig);
+    rig_accept(&rig, B, 5, 1, 7);
+    rig_prepare(&rig, C, 6, 1);
+    rig_forget(&rig);
+    rig_accept(&rig, C, 6, 1, 8);
+    rig_expect(&rig,
+               "record #4: vote 6.C slot 1 v8\n"
+               "to C: accepted 6.C slot 1 v8 (after #4)\n");
+    rig_deinit(&rig);
+}
+
 /* No honest proposer asks for two values in one ballot. If one does, silence chooses neither. */
 TEST(acceptor, gives_no_second_vote_in_one_ballot)
 {

@@ -207,6 +207,23 @@ TEST(proposer, does_not_propose_where_others_know_what_is_chosen)
     rig_deinit(&rig);
 }
 
+/* B knows of two chosen slots, and C, who answers last, of none. */
+TEST(proposer, believes_the_promise_that_tells_of_most)
+{
+    struct rig rig;
+    start(&rig, 5);
+    rig_stand(&rig);
+    rig_flush(&rig);
+    rig_promise(&rig, B, 2, 2);
+    rig_promise(&rig, C, 2, 0);
+    rig_forget(&rig);
+    rig_tick(&rig, 0);
+    rig_expect(&rig, ""); /* No gap to be filled. */
+    assert_int_equal(rig_propose(&rig, 7), 0);
+    assert_non_null(strstr(rig.text, "to B: accept 2.A slot 3 v7\n"));
+    rig_deinit(&rig);
+}
+
 /* Slots that only B knew to be chosen, and B is gone. Everybody else has votes for them, which
  * another phase 1 finds; a leader that goes on waiting for B would stand still for ever. */
 TEST(proposer, gives_up_when_nobody_can_tell_it_what_was_reported_chosen)
