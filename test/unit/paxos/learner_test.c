@@ -40,6 +40,24 @@ TEST(learner, takes_its_vote_for_chosen_when_the_notice_is_of_its_ballot)
     rig_deinit(&rig);
 }
 
+/* The first leader of each view may have the very same ballot, and proposes other entries. */
+TEST(learner, does_not_believe_a_notice_of_another_view)
+{
+    struct rig rig;
+    rig_init(&rig, 3);
+    rig_start(&rig);
+    rig_accept(&rig, B, 5, 1, 7);
+    rig_forget(&rig);
+    struct synod_message notice = {
+        .type = SYNOD_MESSAGE_NOTICE, .view = 2, .ballot = rig_ballot(5, B), .chosen = 1};
+    rig_message(&rig, B, notice);
+    rig_expect(&rig, "");
+    notice.view = 1;
+    rig_message(&rig, B, notice);
+    rig_expect(&rig, "chosen: slot 1 v7\n");
+    rig_deinit(&rig);
+}
+
 TEST(learner, believes_a_notice_of_a_ballot_that_was_passed)
 {
     struct rig rig;
