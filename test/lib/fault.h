@@ -34,6 +34,7 @@ enum fault_kind {
     FAULT_CONNECT = 4096,
     FAULT_SEND = 8192,     /* os_stream_write() says -ENOMEM. */
     FAULT_RECEIVE = 16384, /* The connection breaks instead of bringing something. */
+    FAULT_ROOM = 32768,    /* A write finds the disk full. */
 };
 
 enum {

@@ -209,7 +209,7 @@ static int64_t file_read(struct os_file *file, uint64_t offset, void *to, size_t
 
 static int file_write(struct os_file *file, uint64_t offset, const void *from, size_t size)
 {
-    const int error = refuse(FAULT_WRITE);
+    const int error = fault_strikes(FAULT_ROOM) ? -ENOSPC : refuse(FAULT_WRITE);
     return error != 0 ? error : os_file_write(file->fault->inner, file->inner, offset, from, size);
 }
 

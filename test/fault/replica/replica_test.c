@@ -68,6 +68,11 @@ TEST(replica, alone_survives_every_write_that_fails)
     fail_alone("write", FAULT_WRITE, 30);
 }
 
+TEST(replica, alone_survives_that_any_write_finds_the_disk_full)
+{
+    fail_alone("room", FAULT_ROOM, 30);
+}
+
 TEST(replica, alone_survives_every_sync_that_fails)
 {
     fail_alone("sync", FAULT_SYNC, 30);
