@@ -36,7 +36,7 @@ static void run_and_look(int (*main)(int argc, char **argv), char **arguments, c
 static void put_next(struct member *member)
 {
     char key[16];
-    char *arguments[] = {"put", "--endpoints", member->url, "--timeout", "1s", key, "v", NULL};
+    char *arguments[] = {"put", "--endpoints", member->url, "--timeout", "200ms", key, "v", NULL};
     assert_true(member->key_count < KEYS_MAX);
     snprintf(key, sizeof key, "k%u", member->key_count);
     member->is_acknowledged[member->key_count++] = run(cli_put, arguments) == 0;
@@ -49,14 +49,14 @@ static void live(void *context)
     put_next(member);
     run_and_look(
         cli_get,
-        (char *[]){"get", "--endpoints", url, "--timeout", "1s", "--prefix", "hello", NULL},
+        (char *[]){"get", "--endpoints", url, "--timeout", "200ms", "--prefix", "hello", NULL},
         "world");
     run_and_look(
         cli_get,
-        (char *[]){"get", "--endpoints", url, "--timeout", "1s", "hello", "-w", "json", NULL},
+        (char *[]){"get", "--endpoints", url, "--timeout", "200ms", "hello", "-w", "json", NULL},
         "d29ybGQ=");
-    (void)run(cli_del, (char *[]){"del", "--endpoints", url, "--timeout", "1s", "x", NULL});
-    run_and_look(cli_status, (char *[]){"status", "--endpoints", url, "--timeout", "1s", NULL},
+    (void)run(cli_del, (char *[]){"del", "--endpoints", url, "--timeout", "200ms", "x", NULL});
+    run_and_look(cli_status, (char *[]){"status", "--endpoints", url, "--timeout", "200ms", NULL},
                  url + 7);
     run_and_look(cli_wal, (char *[]){"wal", "verify", member->dir, NULL}, "");
     run_and_look(cli_wal, (char *[]){"wal", "dump", member->dir, NULL}, "");
