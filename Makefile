@@ -105,6 +105,15 @@ $(BUILD)/obj/%.o: %.c | $(PROTO_H) $(SETUP)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(call include_for,$<) -c -o $@ $<
 
+# What the simulator runs counts the marks that it comes by (src/base/mark.h): objects of its own.
+MARKED      := $(if $(COVERAGE),,$(BUILD)/marked.a)
+MARKED_O    := $(patsubst %.c,$(BUILD)/marked/%.o,$(wildcard src/paxos/*.c src/wal/*.c \
+               src/replica/*.c))
+$(BUILD)/marked/%.o: %.c | $(PROTO_H) $(SETUP)
+	@mkdir -p $(@D)
+	@echo "  CC    $< (marked)"
+	$(Q)$(CC) $(CPPFLAGS) -DSYNOD_MARKS $(CFLAGS) -c -o $@ $<
+
 # -- Linking -------------------------------------------------------------------------------
 
 define archive
@@ -117,6 +126,7 @@ $(eval $(call archive,$(CORE),$(CORE_O)))
 $(eval $(call archive,$(BUILD)/server.a,$(call object,$(SERVER_C))))
 $(eval $(call archive,$(BUILD)/bench.a,$(call object,$(BENCH_C))))
 $(eval $(call archive,$(BUILD)/check.a,$(call object,$(CHECK_C))))
+$(eval $(call archive,$(BUILD)/marked.a,$(MARKED_O)))
 $(eval $(call archive,$(BUILD)/sim.a,$(call object,$(SIM_C))))
 $(eval $(call archive,$(BUILD)/test-lib.a,$(call object,$(TEST_LIB_C))))
 
@@ -131,7 +141,7 @@ $(eval $(call program,$(BUILD)/synod,\
 	$(call object,src/server/main.c) $(BUILD)/server.a $(CORE)))
 $(eval $(call program,$(BUILD)/synod-bench,$(call object,bench/main.c) $(BUILD)/bench.a $(CORE)))
 $(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) $(BUILD)/sim.a $(BUILD)/check.a \
-	$(CORE)))
+	$(MARKED) $(CORE)))
 
 # A folder of unit tests is linked with what it is about, where that is part of a program.
 archive_for  = $(if $(filter server cli,$(1)),$(BUILD)/server.a)$\

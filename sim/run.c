@@ -251,6 +251,7 @@ void run_seed(const struct run_options *options, struct run_result *result)
 {
     struct escape escape;
     *result = (struct run_result){0};
+    marks_begin();
     escape_prepare(&escape);
     if (setjmp(escape.to) == 0) {
         if (options->scenario != PARTITION_NONE) {
@@ -260,6 +261,7 @@ void run_seed(const struct run_options *options, struct run_result *result)
         }
     }
     escape_end();
+    marks_take(result->marks);
     if (escape.text[0] != 0) {
         result->trace = present->trace;
         result->events = present->events;

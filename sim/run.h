@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "sim/marks.h"
 #include "sim/partition.h"
 #include "sim/swarm.h"
 
@@ -34,6 +35,7 @@ struct run_result {
     uint64_t frames;
     uint32_t nodes;
     uint32_t clients;
+    uint32_t marks[MARKS_MAX];  /* How often each was come by. */
     uint32_t faults[FAULT_END]; /* By kind; of those in the air: 1 if it was. */
     int is_undecided;           /* No judge rejects what clients saw, but one gave up on it. */
     char failure[768];          /* "" if all is well. */

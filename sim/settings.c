@@ -42,6 +42,7 @@ static const char HELP[] =
     "  --dump            print where every node stands at the end\n"
     "\n"
     "  --history FILE    write what clients did and saw (with --seed): synod-sim check FILE\n"
+    "  --marks           list how often each rare branch of src/ was taken\n"
     "  --jobs N          that many at a time (default: the cores of the machine)\n"
     "  --mutant N        switch a seeded bug on (builds with MUTATIONS=1 only)\n"
     "  --help            this\n"
@@ -138,6 +139,7 @@ enum option_name {
     OPTION_GOTO,
     OPTION_DUMP,
     OPTION_HISTORY,
+    OPTION_MARKS,
     OPTION_JOBS,
     OPTION_MUTANT,
     OPTION_HELP
@@ -160,6 +162,7 @@ static const struct option OPTIONS[] = {
     {"goto", required_argument, NULL, OPTION_GOTO},
     {"dump", no_argument, NULL, OPTION_DUMP},
     {"history", required_argument, NULL, OPTION_HISTORY},
+    {"marks", no_argument, NULL, OPTION_MARKS},
     {"jobs", required_argument, NULL, OPTION_JOBS},
     {"mutant", required_argument, NULL, OPTION_MUTANT},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -242,6 +245,9 @@ static void parse_one(struct settings *settings, int option, const char *text)
         break;
     case OPTION_HISTORY:
         settings->run.history = text;
+        break;
+    case OPTION_MARKS:
+        settings->has_marks = 1;
         break;
     case OPTION_JOBS:
         settings->jobs = number(text);

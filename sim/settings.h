@@ -12,6 +12,7 @@ struct settings {
     int is_single;          /* One seed: say what it was like. */
     int has_log;            /* Show what the replicas log. */
     int has_dump;           /* Show where every node stands at the end. */
+    int has_marks;          /* List how often each mark was come by. */
     int has_list;           /* Name the scenarios, and that is all. */
     int has_scenarios;      /* Every scenario, one after the other. */
 };

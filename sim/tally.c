@@ -12,6 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    SEEDS_TO_SEE_ALL = 1000
+};
+
 static double now(void)
 {
     struct timespec now;
@@ -88,6 +92,9 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
     for (uint32_t i = 0; i < FAULT_END; i++) {
         tally->faults[i] += result->faults[i];
     }
+    for (uint32_t i = 0; i < marks_count(); i++) {
+        tally->marks[i] += result->marks[i];
+    }
     if (result->failure[0] != 0) {
         tally->failures++;
         printf("seed %" PRIu64 " failed: %s\n", seed, result->failure);
@@ -122,7 +129,38 @@ static void print_table(const struct tally *tally)
     printf("\n");
 }
 
-void tally_print(const struct tally *tally)
+/* True if so many seeds ran, and as they are, that each mark should have been come by. */
+static int is_sight_due(const struct tally *tally)
+{
+    static const struct swarm_limits NONE;
+    return tally->done >= SEEDS_TO_SEE_ALL &&
+           memcmp(&tally->settings->run.limits, &NONE, sizeof NONE) == 0;
+}
+
+static void print_marks(struct tally *tally)
+{
+    uint32_t hit = 0;
+    uint32_t excused = 0;
+    for (uint32_t i = 0; i < marks_count(); i++) {
+        const char *excuse = marks_excuse(i);
+        hit += tally->marks[i] != 0;
+        excused += excuse != NULL && tally->marks[i] == 0;
+        if (tally->settings->has_marks) {
+            printf("%12" PRIu64 "  %s\n", tally->marks[i], marks_text(i));
+        }
+        if (excuse != NULL && tally->marks[i] != 0) {
+            printf("the impossible has happened: %s, though %s\n", marks_text(i), excuse);
+            tally->failures++;
+        } else if (excuse == NULL && tally->marks[i] == 0 && is_sight_due(tally)) {
+            printf("blind: no seed has come by this: %s\n", marks_text(i));
+            tally->failures++;
+        }
+    }
+    printf("marks: %" PRIu32 " of %" PRIu32 " were come by, %" PRIu32 " cannot be\n", hit,
+           marks_count(), excused);
+}
+
+void tally_print(struct tally *tally)
 {
     const struct settings *settings = tally->settings;
     if (!settings->is_single && isatty(STDERR_FILENO)) {
@@ -130,6 +168,7 @@ void tally_print(const struct tally *tally)
     }
     if (!settings->is_single && settings->run.scenario == PARTITION_NONE && tally->done > 0) {
         print_table(tally);
+        print_marks(tally);
     }
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " failures, %" PRIu64
            " histories undecided, %.2f simulated hours, %.0f x real time per core\n",

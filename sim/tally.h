@@ -15,6 +15,7 @@ struct tally {
     uint64_t misfortunes;
     uint64_t progress_us_max;
     uint64_t faults[FAULT_END];
+    uint64_t marks[MARKS_MAX];
 };
 
 void tally_init(struct tally *tally, const struct settings *settings);
@@ -22,7 +23,8 @@ void tally_init(struct tally *tally, const struct settings *settings);
 /* One more is done: a line if it failed, and how far we are if a person watches. */
 void tally_add(struct tally *tally, uint64_t seed, const struct run_result *result);
 
-/* Print what it all was; the last line is for programs that count. */
-void tally_print(const struct tally *tally);
+/* Print what it all was; the last line is for programs that count. After a thousand seeds of which
+ * nothing was taken away, a mark that none has come by counts as a failure. */
+void tally_print(struct tally *tally);
 
 #endif /* SIM_TALLY_H */

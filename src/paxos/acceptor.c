@@ -6,6 +6,7 @@
 #include "paxos/acceptor.h"
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/memory.h"
 #include "base/mutant.h"
 #include "synod/error.h"
@@ -80,6 +81,7 @@ synod_lsn acceptor_promise(struct acceptor *a, struct synod_ballot ballot, struc
 static void refuse(const struct acceptor *a, const struct synod_message *m, struct outbox *out)
 {
     assert(compare(m->ballot, a->promised) < 0);
+    MARK("acceptor: refuses a ballot below its promise");
     /* Name our promise, so that the sender can go straight past it. A refusal commits us to
      * nothing, so it need not wait for the disk. */
     struct synod_message *refused = outbox_message(out, SYNOD_MESSAGE_REFUSED, m->from);
@@ -110,6 +112,7 @@ static void show_votes(const struct acceptor *a, const struct learner *l,
         }
         const struct synod_entry *entry = chosen != NULL ? chosen : &vote->entry;
         if (count == a->entries_max || (count > 0 && bytes + entry->size > a->bytes_max)) {
+            MARK("acceptor: votes do not fit into one promise");
             break;
         }
         assert(entry->slot == slot);
@@ -189,9 +192,13 @@ static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct sy
     if (!is_new && compare(vote->ballot, m->ballot) == 0) {
         /* A repeat. One ballot proposes one value per slot; were this another, both could be
          * chosen. Better to give no answer than two. */
+        MARK("acceptor: answers a repeated accept");
         return synod_entry_equal(&vote->entry, entry) ? vote : NULL;
     }
     assert(is_new || compare(vote->ballot, m->ballot) < 0 || MUTANT(5));
+    if (!is_new) {
+        MARK("acceptor: votes again for a slot, under a higher ballot");
+    }
     vote->ballot = m->ballot;
     vote->entry = *entry;
     const synod_lsn lsn = outbox_record(
@@ -239,8 +246,10 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
         assert(entry->slot > 0);
         if (entry->slot <= l->chosen) {
             is_behind = 1;
+            MARK("acceptor: is asked to vote below what is chosen");
         } else if (learner_at(l, entry->slot) != NULL) {
             known[known_count++] = *learner_at(l, entry->slot);
+            MARK("acceptor: knows what is chosen in a slot that it is asked to vote on");
         } else if (entry->slot <= l->chosen + a->window) {
             const struct acceptor_vote *vote = cast_vote(a, m, entry, out);
             if (vote != NULL) {

@@ -6,6 +6,7 @@
 #include "synod/core.h"
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/memory.h"
 #include "base/mutant.h"
 #include "paxos/core_internal.h"
@@ -125,6 +126,7 @@ static void deliver(struct synod_core *c, struct outbox *out)
     const synod_slot before = c->learner.chosen;
     learner_deliver(&c->learner, c->now_ms, out);
     proposer_on_delivered(c, before);
+    assert(c->learner.chosen >= before);
     assert(c->acceptor.recorded <= c->learner.chosen);
 }
 
@@ -138,6 +140,7 @@ void core_learn(struct synod_core *c, const struct synod_entry *entry, struct ou
         return;
     }
     if (vote == NULL || !synod_entry_equal(&vote->entry, entry)) {
+        MARK("core: learns what it did not vote for");
         acceptor_record_chosen(&c->acceptor, &c->learner, out);
         assert(entry->slot > c->acceptor.recorded);
         assert(entry->slot <= c->acceptor.recorded + c->options.window);
@@ -172,6 +175,7 @@ static void after_promise(struct synod_core *c)
 {
     if (c->proposer.state != PROPOSER_IDLE &&
         synod_ballot_compare(c->acceptor.promised, c->proposer.ballot) > 0) {
+        MARK("core: its own promise ends its lead or candidacy");
         proposer_step_down(c, SYNOD_WHY_PROMISED);
     }
     election_on_promised(c);
@@ -286,6 +290,7 @@ static int restore_chosen(struct synod_core *c, synod_slot chosen, struct outbox
         if (vote == NULL) {
             return SYNOD_ERR_CORRUPT;
         }
+        MARK("core: a vote is restored as chosen");
         (void)learner_learn(&c->learner, &vote->entry);
     }
     learner_deliver(&c->learner, c->now_ms, out);
@@ -337,6 +342,7 @@ static void on_snapshot(struct synod_core *c, synod_slot slot, struct outbox *ou
     }
     /* Whatever we had in flight up to there was decided without our hearing how. */
     if (c->proposer.state == PROPOSER_LEADING && slot > c->proposer.reported_chosen) {
+        MARK("core: a snapshot ends a lead");
         proposer_step_down(c, SYNOD_WHY_REFUSED);
     }
     learner_skip_to(&c->learner, slot, c->now_ms);

@@ -2,6 +2,7 @@
 #include "paxos/election.h"
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/memory.h"
 #include "base/mutant.h"
 #include "paxos/core_internal.h"
@@ -202,6 +203,7 @@ void election_on_answer(struct synod_core *c, const struct synod_message *m, str
             peer->confirmed = m->id;
             reads_confirm(c, out);
         } else {
+            MARK("election: an answer says that a higher ballot was promised");
             proposer_on_refused(c, m->ballot, m->promised);
         }
     }
@@ -273,6 +275,9 @@ void election_on_step_down(struct synod_core *c, enum synod_why why)
     struct election *e = &c->election;
     assert(c->proposer.state == PROPOSER_IDLE);
     assert(c->reads.count == 0); /* Nothing is confirmed any more. */
+    if (e->failures > 1) {
+        MARK("election: loses a ballot again, and waits longer");
+    }
     if (e->failures < FAILURES_MAX) {
         e->failures++;
     }
@@ -301,6 +306,7 @@ void election_on_disconnected(struct synod_core *c, synod_member_id member, stru
     c->election.peers[position].answered_ms = 0;
     c->election.peers[position].status = (struct synod_status_report){0};
     if (c->election.leader.member == member) {
+        MARK("election: a leader is lost with its connection");
         lose_leader(c, SYNOD_WHY_DISCONNECTED);
         c->election.fresh = election_ask(c, out);
     }
@@ -411,10 +417,12 @@ static void consider_giving_up(struct synod_core *c)
     assert(synod_ballot_compare(c->election.leader, c->proposer.ballot) == 0);
     assert(c->election.quorum_ms != 0 && c->election.quorum_ms <= c->now_ms);
     if (core_disk_is_stalled(c)) {
+        MARK("election: a leader whose disk stalls steps down");
         proposer_step_down(c, SYNOD_WHY_STALLED);
     } else if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c))) {
         c->election.quorum_ms = c->now_ms;
     } else if (c->now_ms - c->election.quorum_ms > c->options.election_ms && !MUTANT(54)) {
+        MARK("election: a leader that hears no quorum steps down");
         proposer_step_down(c, SYNOD_WHY_NO_QUORUM);
     }
 }
@@ -428,6 +436,7 @@ void election_on_tick(struct synod_core *c, struct outbox *out)
     consider_giving_up(c);
     if (c->proposer.state == PROPOSER_IDLE && !synod_ballot_is_none(e->leader) &&
         !hears_of_its_leader(c)) {
+        MARK("election: a leader falls silent");
         lose_leader(c, SYNOD_WHY_SILENT);
     }
     consider_standing(c, out);

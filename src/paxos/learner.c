@@ -2,6 +2,7 @@
 #include "paxos/learner.h"
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/memory.h"
 #include "synod/error.h"
 
@@ -118,6 +119,7 @@ void learner_fetch(struct learner *l, uint64_t now_ms, uint32_t patience_ms, str
     }
     struct synod_message *fetch = outbox_message(out, SYNOD_MESSAGE_FETCH, l->claimer);
     fetch->slot = l->chosen + 1;
+    MARK("learner: asks for what it lacks");
     l->progress_ms = now_ms; /* Ask again only if this one brings nothing. */
     /* The next try goes to whoever claims next: this one may be gone. */
     l->claimed = l->chosen;

@@ -4,11 +4,14 @@
  * know to be chosen (Paxos Made Simple, section 3). What it finds is proposed again under the
  * new ballot before anything new; then each proposal costs phase 2 alone.
  *
+ * The file is long: both phases, and repeating them, are one machine with one state.
+ *
  * The leader's own acceptor is one acceptor among the others: its vote counts when its record
  * is durable, and a quorum may well be made without it. */
 #include "paxos/proposer.h"
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/memory.h"
 #include "base/mutant.h"
 #include "paxos/core_internal.h"
@@ -122,6 +125,7 @@ static int note_vote(struct synod_core *c, const struct synod_vote *vote, struct
         p->reported_last = slot;
     }
     if (vote->is_chosen) {
+        MARK("proposer: phase 1 reports a slot beyond the prefix as chosen");
         core_learn(c, &vote->entry, out);
         return 1;
     }
@@ -133,6 +137,11 @@ static int note_vote(struct synod_core *c, const struct synod_vote *vote, struct
     assert(!is_first || proposal->entry.slot <= c->learner.chosen);
     assert(is_first || proposal->state == PROPOSAL_REPORTED);
     const int order = is_first ? 1 : synod_ballot_compare(vote->ballot, proposal->ballot);
+    if (order < 0) {
+        MARK("proposer: a reported vote is of a lower ballot than the one before");
+    } else if (!is_first && order > 0) {
+        MARK("proposer: a reported vote is of a higher ballot than the one before");
+    }
     if (MUTANT(9) ? is_first : order > 0) {
         *proposal = (struct proposal){
             .ballot = vote->ballot, .entry = vote->entry, .state = PROPOSAL_REPORTED};
@@ -155,6 +164,9 @@ static void become_leader(struct synod_core *c, struct outbox *out)
         p->reported_last = c->learner.last;
     }
     p->state = PROPOSER_LEADING;
+    if (p->reported_chosen > c->learner.chosen) {
+        MARK("proposer: wins without having all that is chosen");
+    }
     p->found = p->reported_chosen + 1;
     p->next = p->reported_last + 1;
     assert(p->found <= p->next && p->next > c->learner.last);
@@ -185,6 +197,7 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
 
     const int is_ours = synod_ballot_compare(m->ballot, p->ballot) == 0 || MUTANT(7);
     if (p->state != PROPOSER_PREPARING || !is_ours || m->slot != p->covered[position]) {
+        MARK("proposer: a promise comes late, twice or out of order");
         return;
     }
     synod_slot until = m->until;
@@ -199,6 +212,7 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
     assert(until >= p->covered[position]); /* A promise is not taken back. */
     p->covered[position] = until;
     if (until == m->until && until != SYNOD_SLOT_ALL) {
+        MARK("proposer: asks for the rest of the votes");
         if ((uint32_t)position == c->self) {
             const struct synod_message own = {.type = SYNOD_MESSAGE_PREPARE,
                                               .from = c->options.self,
@@ -276,6 +290,7 @@ int proposer_propose(struct synod_core *c, const struct synod_event *event, stru
         return SYNOD_ERR_NO_LEADER;
     }
     if (p->found <= p->reported_last || p->next > c->learner.chosen + c->options.pipeline_max) {
+        MARK("proposer: is busy with what it found, or its pipeline is full");
         return SYNOD_ERR_BUSY;
     }
     assert(event->entry->kind == SYNOD_ENTRY_VALUE || event->entry->kind == SYNOD_ENTRY_NOOP);
@@ -298,8 +313,10 @@ static struct synod_entry entry_for_found(const struct synod_core *c, synod_slot
     assert(slot > c->proposer.reported_chosen && slot <= c->proposer.reported_last);
     if (reported != NULL) {
         assert(reported->state == PROPOSAL_REPORTED);
+        MARK("proposer: proposes again what it found");
         return reported->entry;
     }
+    MARK("proposer: fills a gap with a no-op");
     return (struct synod_entry){.slot = slot, .view = c->options.view, .kind = SYNOD_ENTRY_NOOP};
 }
 
@@ -320,7 +337,8 @@ static void propose_found(struct synod_core *c, struct outbox *out)
             break;
         }
         if (learner_at(&c->learner, p->found) != NULL) {
-            continue; /* Known to be chosen: nothing to propose. */
+            MARK("proposer: need not propose again what it knows to be chosen");
+            continue;
         }
         const struct synod_entry entry = entry_for_found(c, p->found);
         if (count > 0 && bytes + entry.size > c->options.message_bytes_max) {
@@ -346,6 +364,7 @@ void proposer_on_accepted(struct synod_core *c, const struct synod_message *m)
 
     const int is_ours = synod_ballot_compare(m->ballot, p->ballot) == 0 || MUTANT(13);
     if (p->state != PROPOSER_LEADING || !is_ours) {
+        MARK("proposer: a vote comes for a ballot that it is done with");
         return;
     }
     for (uint32_t i = 0; i < m->entry_count; i++) {
@@ -413,6 +432,7 @@ void proposer_on_refused(struct synod_core *c, struct synod_ballot refused,
     }
     /* A refusal that names no higher ballot is stale: we have been promised since. */
     if (synod_ballot_compare(promised, c->proposer.ballot) > 0 && !MUTANT(16)) {
+        MARK("proposer: is refused for a higher ballot");
         proposer_step_down(c, SYNOD_WHY_REFUSED);
     }
 }
@@ -474,6 +494,7 @@ static void resend_to_all(struct synod_core *c, struct outbox *out)
         struct proposal *proposal = proposal_at(&c->proposer, slot);
         if (proposal != NULL && proposal->state == PROPOSAL_SENT &&
             c->now_ms - proposal->sent_ms >= c->options.retry_ms) {
+            MARK("proposer: repeats an accept that was not answered");
             proposal->sent_ms = c->now_ms;
         }
     }
@@ -483,6 +504,7 @@ static void prepare_again(struct synod_core *c, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
     assert(synod_ballot_compare(p->ballot, c->acceptor.promised) == 0);
+    MARK("proposer: asks again for promises");
     p->prepared_ms = c->now_ms;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         if (i != c->self && p->covered[i] != SYNOD_SLOT_ALL) {
@@ -519,6 +541,7 @@ void proposer_on_tick(struct synod_core *c, struct outbox *out)
     struct proposer *p = &c->proposer;
     assert(p->progress_ms <= c->now_ms && p->prepared_ms <= c->now_ms);
     if (is_phase1_open(c) && c->now_ms - p->progress_ms >= c->options.election_ms) {
+        MARK("proposer: gives phase 1 up");
         proposer_step_down(c, SYNOD_WHY_GAVE_UP);
     } else if (p->state == PROPOSER_PREPARING &&
                c->now_ms - p->prepared_ms >= c->options.retry_ms) {
@@ -546,6 +569,7 @@ void proposer_on_connected(struct synod_core *c, synod_member_id member, struct 
         (void)resend(c, (uint32_t)position, 1, out);
     } else if (c->proposer.state == PROPOSER_PREPARING &&
                c->proposer.covered[position] != SYNOD_SLOT_ALL) {
+        MARK("proposer: asks a member for its promise as it connects");
         send_prepare(c, (uint32_t)position, c->acceptor.promised_lsn, out);
     }
 }

@@ -2,6 +2,7 @@
 #include "paxos/reads.h"
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/memory.h"
 #include "base/mutant.h"
 #include "paxos/core_internal.h"
@@ -66,6 +67,9 @@ static synod_slot index_now(const struct synod_core *c)
     assert(taken_over >= c->proposer.reported_chosen);
     if (MUTANT(34) || (MUTANT(70) && c->learner.last > c->learner.chosen)) {
         return c->learner.chosen;
+    }
+    if (taken_over > c->learner.chosen) {
+        MARK("reads: wait for what the leader took over");
     }
     return taken_over > c->learner.chosen ? taken_over : c->learner.chosen;
 }
@@ -171,6 +175,7 @@ void reads_confirm(struct synod_core *c, struct outbox *out)
         kept > 0 && kept < r->count && array[kept - 1].question > c->election.question;
     r->count = kept;
     if (is_next_due) {
+        MARK("reads: the next question is due as the last one is answered");
         (void)election_ask(c, out);
     }
 }

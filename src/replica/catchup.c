@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "replica/records.h"
 #include "replica/replica_internal.h"
@@ -126,6 +127,7 @@ static void entries_were_read(struct os_work *work)
         serve->entries[i].checksum = record.entry.checksum;
     }
     if (serve->error == 0 && r->phase == PHASE_RUNNING) {
+        MARK("catchup: serves entries from the disk");
         send_entries(r, serve->member, serve->entries, values, serve->count);
     }
     free_serve(serve);
@@ -196,6 +198,7 @@ static uint32_t serve_from_memory(struct replica *r, uint32_t member, synod_slot
             at->values == NULL ? (struct bytes){0} : bytes_of(at->values->bytes, at->values->size);
     }
     if (count > 0) {
+        MARK("catchup: serves entries from memory");
         send_entries(r, member, entries, values, count);
     }
     return count;
@@ -268,6 +271,7 @@ static void offer_snapshot(struct replica *r, uint32_t member)
 {
     if (r->members[member].sending != NULL && !r->members[member].sending->is_reading &&
         r->members[member].sending->slot != r->snapshot) {
+        MARK("catchup: offers a newer snapshot");
         catchup_forget(r, member); /* A newer one is there, and this one is not being read. */
     }
     const struct sending *sending = open_sending(r, member);
@@ -329,6 +333,7 @@ static const char *on_pull(struct replica *r, uint32_t member, struct bytes body
     const uint64_t offset = get_u64(body.data + 8);
     struct sending *sending = r->members[member].sending;
     if (sending == NULL || sending->slot != slot) {
+        MARK("catchup: is asked for a snapshot that it does not give any more");
         offer_snapshot(r, member);
         return NULL;
     }
@@ -415,7 +420,8 @@ static void finish_file(struct os_work *work)
 static void install(struct replica *r, struct receiving *receiving)
 {
     if (receiving->slot <= r->applied) {
-        return; /* We have got there ourselves meanwhile. */
+        MARK("catchup: has got there without the snapshot");
+        return;
     }
     if (snapshotting_load(r, receiving->slot, &receiving->report) != 0) {
         replica_fail(r, &receiving->report); /* The old state is gone already. */
@@ -423,6 +429,7 @@ static void install(struct replica *r, struct receiving *receiving)
     }
     log_write(LOG_INFO, "installed a snapshot",
               (struct log_field[]){log_u64("slot", receiving->slot), {0}});
+    MARK("catchup: installs a snapshot");
     snapshotting_trim(r);
     reading_on_applied(r);
 }
@@ -454,7 +461,8 @@ static const char *on_piece(struct replica *r, uint32_t member, struct bytes bod
     if (receiving == NULL || receiving->is_finishing || receiving->member != member ||
         receiving->slot != get_u64(body.data) ||
         offset != snapshot_receive_offset(receiving->file)) {
-        return NULL; /* A repeat, or of a snapshot that we do not want any more. */
+        MARK("catchup: a piece comes twice, or late");
+        return NULL;
     }
     if (snapshot_receive_write(receiving->file, offset, piece, &receiving->report) != 0) {
         log_write(LOG_WARN, "cannot receive a snapshot",
@@ -495,6 +503,7 @@ void catchup_tick(struct replica *r)
     if (++receiving->retries > RECEIVE_RETRIES_MAX) {
         stop_receiving(r); /* Somebody else may offer one. */
     } else {
+        MARK("catchup: asks again for a piece");
         pull(r);
     }
 }

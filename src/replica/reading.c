@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "replica/replica_internal.h"
 #include "synod/error.h"
@@ -99,6 +100,7 @@ void reading_turn_end(struct replica *r)
         link = link->next;
         if (batch->id == 0 && !batch->is_confirmed) {
             if (ask(r, batch) != 0) {
+                MARK("reading: waits for a leader");
                 return;
             }
             link = r->reads.next; /* The step may have changed the list. */
@@ -116,6 +118,8 @@ void reading_on_index(struct replica *r, uint64_t id, synod_slot index)
             batch->index = index;
             if (r->applied >= index || MUTANT(35)) {
                 batch_end(r, batch, 0);
+            } else {
+                MARK("reading: waits until its index is applied");
             }
             return;
         }
@@ -157,9 +161,11 @@ void reading_tick(struct replica *r)
         struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
         link = link->next;
         if (now >= batch->deadline_us) {
+            MARK("reading: fails for want of a leader");
             batch_end(r, batch, SYNOD_ERR_NO_LEADER);
             link = r->reads.next;
         } else if (batch->id != 0 && !batch->is_confirmed && now - batch->asked_us >= patience) {
+            MARK("reading: asks again");
             batch->id = 0;
         }
     }

@@ -16,6 +16,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "replica/records.h"
 #include "replica/replica_internal.h"
@@ -214,6 +215,7 @@ static int put_off(struct replica *r, const struct wal_record *record)
         return SYNOD_ERR_MEMORY;
     }
     early->record = *record;
+    MARK("recover: a vote is read before the identities");
     early->record.body = bytes_of(early->body, record->body.size);
     if (record->body.size > 0) {
         memcpy(early->body, record->body.data, record->body.size);

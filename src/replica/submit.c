@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "replica/replica_internal.h"
 #include "synod/error.h"
@@ -117,7 +118,10 @@ void submit_expire(struct replica *r)
     const uint64_t now = os_now_us(r->os);
     while (r->pending_first < r->sequence && pending_at(r, r->pending_first)->deadline_us <= now) {
         const int was_sent = r->pending_first < r->unsent;
-        if (!was_sent) {
+        if (was_sent) {
+            MARK("submit: does not know what became of a command");
+        } else {
+            MARK("submit: a command was never sent");
             drop_unsent(r);
         }
         end(r, r->pending_first, was_sent ? SYNOD_ERR_UNKNOWN : SYNOD_ERR_NO_LEADER, NULL);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/scan_internal.h"
@@ -346,9 +347,13 @@ int scan_take_flush(struct scan *scan, const struct found *found, uint32_t *bad_
         if (record == NULL) {
             *bad_offset = *bad_offset == 0 ? flush->offset + (uint32_t)at : *bad_offset;
             record = copy_of(data, flush, flush->first_lsn + i);
+            if (record != NULL) {
+                MARK("scan: a damaged record is read from its second copy");
+            }
         }
         if (record == NULL) {
             char text[96];
+            MARK("scan: a damaged record has no good copy");
             snprintf(text, sizeof text, "record %" PRIu64 " in it is damaged, and has no good copy",
                      flush->first_lsn + i);
             return scan_refuse(scan, SYNOD_ERR_CORRUPT,

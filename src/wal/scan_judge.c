@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/scan_internal.h"
@@ -138,6 +139,9 @@ static int find_any_header(struct scan *scan, struct place place, struct found *
     if (!is_found) {
         error = find_header(scan, place, is_second_header, found, &is_found);
         found->place.offset = is_found ? found->flush.offset : place.offset;
+        if (is_found) {
+            MARK("judge: a flush is known by its second header");
+        }
     }
     if (error == 0 && is_found) {
         error = is_named_by_next(scan, found, &is_found);
@@ -157,6 +161,7 @@ static int salvage(struct scan *scan, const struct found *found)
     uint32_t bad_offset = 0;
     const int error = scan_take_flush(scan, found, &bad_offset);
     if (error == 0) {
+        MARK("judge: every record of a damaged flush is saved");
         warn(scan,
              (struct place){found->place.index, bad_offset != 0 ? bad_offset : found->flush.offset},
              "damaged here; every record of the flush was found whole, in one copy or the other");
@@ -180,9 +185,13 @@ int scan_judge_bad(struct scan *scan, struct found *found, int is_found, int *is
         return error;
     }
     *is_end = !is_proved || MUTANT(21);
+    if (is_proved) {
+        MARK("judge: a later flush proves that a bad one was complete");
+    }
     if (*is_end) {
         if (is_found) {
             warn(scan, place, "cut a flush that a crash left unfinished; nothing acknowledged it");
+            MARK("judge: cuts a torn flush");
             scan->result->end = place.index;
             scan->result->offset = place.offset;
         }

@@ -23,6 +23,7 @@
 
 #include "base/assert.h"
 #include "base/list.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "synod/error.h"
 
@@ -210,11 +211,15 @@ static void settle(struct supply *supply)
         return;
     }
     if (job->to.number != 0) {
+        if (supply->spare_bytes[job->spare] != 0) {
+            MARK("supply: makes a segment of an old one");
+        }
         supply->spare_bytes[job->spare] = 0;
         supply->ready = job->to;
         supply->ready_file = job->file;
         job->file = NULL;
     } else if (!job->is_removal) {
+        MARK("supply: keeps an old segment as a spare");
         supply->spare_bytes[job->spare] = job->from.bytes;
     }
 }
@@ -328,6 +333,7 @@ static void prepare_making(struct supply *supply, uint64_t number, uint32_t byte
     if (supply->ready_file != NULL) {
         /* It is ready, but too small for the flush that is to come: it grows under the name of
          * a spare, over a spare that may be there. */
+        MARK("supply: a segment made ahead is too small");
         assert(supply->ready.number == number && supply->ready.bytes < bytes);
         supply->job.from = supply->ready;
         os_file_close(supply->os, supply->ready_file);

@@ -40,6 +40,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/wal_internal.h"
@@ -366,6 +367,7 @@ static void carry_over(struct wal *wal)
         return; /* Then the next life does it, before anything can be trimmed. */
     }
     wal->forming.is_carry = 1;
+    MARK("wal: carries over what trimming must not take");
     wal->callbacks.on_segment(wal->callbacks.context);
 }
 
@@ -390,6 +392,7 @@ static int find_place(struct wal *wal)
         wal->needed_bytes = (uint32_t)flush_bytes(&wal->forming);
         if (wal->is_failed || wal->supply.is_busy || wal->supply.ready_file == NULL ||
             wal->supply.ready.bytes < wal->needed_bytes) {
+            MARK("wal: a flush waits for a segment");
             return 0; /* wal_tend_segments() makes one. */
         }
         if (wal_switch_segment(wal, wal->durable + 1) != 0) {

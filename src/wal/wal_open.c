@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mark.h"
 #include "synod/error.h"
 #include "wal/scan.h"
 #include "wal/wal_internal.h"
@@ -182,6 +183,7 @@ static int leave_segment(const struct opening *opening)
     assert(wal_current(opening->wal)->used == wal_current(opening->wal)->name.bytes);
     struct wal *wal = opening->wal;
     int error = 0;
+    MARK("wal: opens with its last segment full");
     if (wal->supply.ready_file == NULL) {
         error = supply_make_now(&wal->supply, wal_current(wal)->name.number + 1,
                                 wal_next_bytes(wal, 0), opening->report);
@@ -230,6 +232,7 @@ static int find_end(const struct opening *opening, const struct scan_result *res
         error = sync_last_flush(opening);
     }
     if (error == 0 && result->end + 1 < result->count) {
+        MARK("wal: opens with a segment made ahead");
         error = supply_adopt(&wal->supply, result->segments[result->end + 1].name, opening->report);
     }
     if (error == 0 && wal_current(wal)->used == wal_current(wal)->name.bytes) {

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "synod/error.h"
 #include "wal/wal_internal.h"
 
@@ -77,6 +78,7 @@ int wal_read(const struct wal *wal, uint64_t lsn, struct wal_location location, 
         os_file_close(wal->os, reading.file);
     }
     if (error != 0 && location.segment < atomic_load(&wal->first_segment)) {
+        MARK("wal: a record is trimmed away while it is read");
         return WAL_TRIMMED;
     }
     return error;

@@ -30,6 +30,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "wal/wal_internal.h"
 
 /* Room left in a segment of its own for a flush larger than segments are: it has seals. */
@@ -158,6 +159,7 @@ static void give_up_oldest(struct wal *wal)
 {
     assert(is_oldest_needless(wal));
     assert(oldest(wal) != wal_current(wal));
+    MARK("wal: gives up its oldest segment");
     struct wal_segment *segment = oldest(wal);
     const struct segment_name name = segment->name;
     list_remove(&segment->link);

@@ -1,0 +1,64 @@
+/* marks.c -- all marks, as the linker gathered them, and those that nobody can come by. */
+#include "sim/marks.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+/* Objects that count nothing know no marks: what is looked at here are those that do. */
+#define SYNOD_MARKS
+#include "base/mark.h"
+
+int mark_is_on;
+
+/* The linker's names for the ends of the array; none where nothing was marked. */
+extern struct mark *__start_marks[] __attribute__((weak));
+extern struct mark *__stop_marks[] __attribute__((weak));
+
+static const struct {
+    const char *text;
+    const char *reason;
+} EXCUSES[] = {
+    {"wal: a record is trimmed away while it is read",
+     "a job of a simulated worker runs at one moment, and nothing is trimmed meanwhile"},
+};
+
+uint32_t marks_count(void)
+{
+    const uint32_t count = __start_marks == NULL ? 0 : (uint32_t)(__stop_marks - __start_marks);
+    assert(count <= MARKS_MAX);
+    return count;
+}
+
+const char *marks_text(uint32_t index)
+{
+    assert(index < marks_count());
+    return __start_marks[index]->text;
+}
+
+const char *marks_excuse(uint32_t index)
+{
+    for (size_t i = 0; i < sizeof EXCUSES / sizeof EXCUSES[0]; i++) {
+        if (strcmp(EXCUSES[i].text, marks_text(index)) == 0) {
+            return EXCUSES[i].reason;
+        }
+    }
+    return NULL;
+}
+
+void marks_begin(void)
+{
+    mark_is_on = 1;
+    for (uint32_t i = 0; i < marks_count(); i++) {
+        __start_marks[i]->hits = 0;
+    }
+}
+
+void marks_take(uint32_t hits[MARKS_MAX])
+{
+    mark_is_on = 0;
+    for (uint32_t i = 0; i < marks_count(); i++) {
+        const uint64_t count = __start_marks[i]->hits;
+        hits[i] = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+    }
+}
