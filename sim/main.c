@@ -8,6 +8,7 @@
 #include "sim/check_command.h"
 #include "sim/explore/explore.h"
 #include "sim/farm.h"
+#include "sim/portrait.h"
 #include "sim/scenario.h"
 #include "sim/settings.h"
 #include "sim/tally.h"
@@ -37,6 +38,20 @@ static void dump(void *context, struct cluster *cluster, const struct swarm *swa
     cluster_print(cluster, stdout);
 }
 
+static void run_one(const struct settings *settings, struct tally *tally)
+{
+    struct run_options options = settings->run;
+    struct portrait *portrait = settings->picture == NULL ? NULL : portrait_new();
+    struct run_result result;
+    options.witness = portrait == NULL ? NULL : portrait_witness(portrait);
+    run_seed(&options, &result);
+    tally_add(tally, options.seed, &result);
+    if (portrait != NULL && portrait_write(portrait, settings->picture, result.failure) != 0) {
+        fprintf(stderr, "synod-sim: cannot write %s\n", settings->picture);
+    }
+    portrait_free(portrait);
+}
+
 static void run_seeds(const struct settings *settings, struct tally *tally)
 {
     const struct farm_options options = {.run = settings->run,
@@ -44,9 +59,7 @@ static void run_seeds(const struct settings *settings, struct tally *tally)
                                          .seconds = settings->seconds,
                                          .jobs = (uint32_t)settings->jobs};
     if (settings->is_single) {
-        struct run_result result;
-        run_seed(&settings->run, &result);
-        tally_add(tally, settings->run.seed, &result);
+        run_one(settings, tally);
     } else if (farm_run(&options, count_seed, tally) != 0) {
         printf("synod-sim: a process that ran seeds has died\n");
         tally->failures++;

@@ -40,6 +40,7 @@ static const char HELP[] =
     "  --log             print what the replicas log, with the time of their world\n"
     "  --goto N          stop after N events\n"
     "  --dump            print where every node stands at the end\n"
+    "  --draw FILE       draw what happened last as a space-time diagram: .svg, or text\n"
     "\n"
     "  --history FILE    write what clients did and saw (with --seed): synod-sim check FILE\n"
     "  --marks           list how often each rare branch of src/ was taken\n"
@@ -139,6 +140,7 @@ enum option_name {
     OPTION_GOTO,
     OPTION_DUMP,
     OPTION_HISTORY,
+    OPTION_DRAW,
     OPTION_MARKS,
     OPTION_JOBS,
     OPTION_MUTANT,
@@ -162,6 +164,7 @@ static const struct option OPTIONS[] = {
     {"goto", required_argument, NULL, OPTION_GOTO},
     {"dump", no_argument, NULL, OPTION_DUMP},
     {"history", required_argument, NULL, OPTION_HISTORY},
+    {"draw", required_argument, NULL, OPTION_DRAW},
     {"marks", no_argument, NULL, OPTION_MARKS},
     {"jobs", required_argument, NULL, OPTION_JOBS},
     {"mutant", required_argument, NULL, OPTION_MUTANT},
@@ -212,6 +215,9 @@ static int parse_look(struct settings *settings, int option, const char *text)
         return 1;
     case OPTION_DUMP:
         settings->has_dump = 1;
+        return 1;
+    case OPTION_DRAW:
+        settings->picture = text;
         return 1;
     default:
         return 0;

@@ -15,6 +15,7 @@ struct settings {
     int has_marks;          /* List how often each mark was come by. */
     int has_list;           /* Name the scenarios, and that is all. */
     int has_scenarios;      /* Every scenario, one after the other. */
+    const char *picture;    /* Draw what happened last into this file; NULL: do not. */
 };
 
 /* Read the command line. Ends the program where it makes no sense, or asks for help. */
