@@ -163,8 +163,9 @@ int wal_read(const struct wal *wal, uint64_t lsn, struct wal_location location, 
 
 /* -- Trimming ---------------------------------------------------------------------------- */
 
-/* Records below `lsn` are not needed any more: segments that hold nothing else are recycled,
- * by and by. What on_segment appends again never holds trimming back. */
+/* Records below `lsn` are not needed any more, given those appended so far: when these are
+ * durable, segments that hold nothing else are recycled, by and by. What on_segment appends again
+ * never holds trimming back. */
 void wal_trim(struct wal *wal, uint64_t lsn);
 
 /* -- Introspection ----------------------------------------------------------------------- */

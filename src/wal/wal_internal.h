@@ -67,7 +67,8 @@ struct wal {
     uint64_t chain;                     /* What it has to say of the one before. */
     uint64_t last;                      /* Last record appended. */
     uint64_t durable;                   /* Last record on stable storage. */
-    uint64_t trim;                      /* Records below it are not needed. */
+    uint64_t trim;                      /* Records below it are not needed ... */
+    uint64_t trim_after;                /* ... once this one is durable. */
     int is_sealed;                      /* The last flush has no records. */
     atomic_uint_fast64_t first_segment; /* Number of the oldest; for readers on other threads. */
 

@@ -9,7 +9,13 @@
  * segment is given up only if
  *
  *   1. every record in it is below the lsn of wal_trim(), and
- *   2. a marked flush in a later segment is durable.
+ *   2. a marked flush in a later segment is durable, and
+ *   3. every record that was appended before wal_trim() is durable.
+ *
+ * Rule 3 is for records of the first kind. A vote that is cast anew for the same slot makes the
+ * record of the earlier one needless, and the owner counts it so from the moment it appends the
+ * new one. But as long as that one can be lost in a crash, the earlier is the vote that this
+ * member has.
  *
  * Let r be the last record of the second kind about some thing, and let its segment be given
  * up. By 2 there is a durable marked flush f in a later segment. What on_segment appends is the
@@ -131,13 +137,13 @@ int wal_switch_segment(struct wal *wal, uint64_t first_lsn)
 
 /* -- Giving them up ---------------------------------------------------------------------- */
 
-/* Rules 1 and 2 above, for the oldest segment. */
+/* Rules 1 to 3 above, for the oldest segment. */
 static int is_oldest_needless(const struct wal *wal)
 {
     assert(!wal->is_failed);
-    assert(wal->trim <= wal->last + 1);
+    assert(wal->trim <= wal->last + 1 && wal->trim_after <= wal->last);
     const struct wal_segment *candidate = oldest(wal);
-    if (candidate == wal_current(wal)) {
+    if (candidate == wal_current(wal) || wal->durable < wal->trim_after) {
         return 0;
     }
     const struct wal_segment *next = segment_of(candidate->link.next);
@@ -203,6 +209,7 @@ void wal_trim(struct wal *wal, uint64_t lsn)
     assert(lsn <= wal->last + 1);
     if (lsn > wal->trim) {
         wal->trim = lsn;
+        wal->trim_after = wal->last;
     }
     if (!wal->is_failed) {
         wal_tend_segments(wal);

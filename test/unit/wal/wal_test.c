@@ -387,6 +387,29 @@ TEST(wal, does_not_trim_before_the_carry_over_is_durable)
     rig_free(rig);
 }
 
+/* Of a vote that was cast anew, the second record is why the first is not needed. */
+TEST(wal, does_not_trim_what_a_record_replaces_that_is_not_durable)
+{
+    struct rig *rig = rig_new(27);
+    assert_int_equal(rig_open(rig), 0);
+    rig_promise(rig);
+    for (int i = 0; i < 12; i++) {
+        rig_append(rig, 1500); /* Into the second segment, whose carry-over is durable. */
+        rig_settle(rig);
+    }
+    assert_true(wal_first(rig->wal) == 1);
+    rig_append(rig, 100);
+    rig_trim(rig, rig->last);
+    wal_flush(rig->wal);
+    while (rig->durable < rig->last) {
+        assert_true(wal_first(rig->wal) == 1);
+        assert_true(os_memory_step(rig->os));
+    }
+    os_memory_run(rig->os);
+    assert_true(wal_first(rig->wal) > 1);
+    rig_free(rig);
+}
+
 TEST(wal, carries_the_cluster_from_founding_on)
 {
     struct rig *rig = rig_new(15);
