@@ -1,6 +1,7 @@
 /* marks.c -- all marks, as the linker gathered them, and those that nobody can come by. */
 #include "sim/marks.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -25,7 +26,9 @@ static const struct {
 
 uint32_t marks_count(void)
 {
-    const uint32_t count = __start_marks == NULL ? 0 : (uint32_t)(__stop_marks - __start_marks);
+    /* cppcheck-suppress comparePointers ; they are two names of one array */
+    const ptrdiff_t length = __stop_marks - __start_marks;
+    const uint32_t count = __start_marks == NULL ? 0 : (uint32_t)length;
     assert(count <= MARKS_MAX);
     return count;
 }

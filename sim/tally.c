@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -132,9 +131,10 @@ static void print_table(const struct tally *tally)
 /* True if so many seeds ran, and as they are, that each mark should have been come by. */
 static int is_sight_due(const struct tally *tally)
 {
-    static const struct swarm_limits NONE;
-    return tally->done >= SEEDS_TO_SEE_ALL &&
-           memcmp(&tally->settings->run.limits, &NONE, sizeof NONE) == 0;
+    const struct swarm_limits *limits = &tally->settings->run.limits;
+    const int is_limited = limits->nodes != 0 || limits->clients != 0 || limits->operations != 0 ||
+                           limits->misfortunes != 0 || limits->is_spared || limits->without != 0;
+    return tally->done >= SEEDS_TO_SEE_ALL && !is_limited;
 }
 
 static void print_marks(struct tally *tally)

@@ -37,13 +37,11 @@ static int replay_file(const struct fuzz_target *target, const char *path)
         return -1;
     }
     const size_t size = (size_t)ftell(file);
-    uint8_t *data = malloc(size + 1);
+    uint8_t *data = malloc(size == 0 ? 1 : size); /* No more: who reads on is to be seen. */
     rewind(file);
     const int is_whole = data != NULL && fread(data, 1, size, file) == size;
     (void)fclose(file);
     if (is_whole) {
-        uint8_t *exact = realloc(data, size == 0 ? 1 : size);
-        data = exact != NULL ? exact : data;
         snprintf(present, sizeof present, "again: fuzz-replay %s %s\n", target->name, path);
         fuzz_run(target, bytes_of(data, size));
     }

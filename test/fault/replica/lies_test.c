@@ -127,9 +127,9 @@ TEST(replica, drops_a_member_whose_frames_are_not_of_their_type)
     static const uint8_t bytes[200] = {1, 2, 3};
     struct stage stage;
     begin(&stage);
-    for (uint16_t type = FRAME_MESSAGE; type <= FRAME_SNAPSHOT_PIECE; type++) {
+    for (uint32_t type = FRAME_MESSAGE; type <= FRAME_SNAPSHOT_PIECE; type++) {
         for (size_t size = 0; size <= 7; size += 7) {
-            if (!is_dropped_for(&stage, type, 0, bytes_of(bytes, size))) {
+            if (!is_dropped_for(&stage, (uint16_t)type, 0, bytes_of(bytes, size))) {
                 fail_msg("a frame of type %u with %zu bytes was taken", type, size);
             }
         }
