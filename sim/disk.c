@@ -39,11 +39,8 @@ struct call {
 static struct call *note(struct disk *disk, enum call_kind kind, struct disk_file *file,
                          size_t size)
 {
-    struct call *call = world_allocate(sizeof *call + size);
-    call->kind = kind;
-    call->job = disk->job;
-    call->file = file;
-    call->size = size;
+    struct call *call = world_reallocate(NULL, sizeof *call + size); /* The caller fills it. */
+    *call = (struct call){.kind = kind, .job = disk->job, .file = file, .size = size};
     *disk->last = call;
     disk->last = &call->next;
     return call;
@@ -268,9 +265,10 @@ static void settle_returned_syncs(struct disk *disk)
     }
 }
 
-static void reach(const struct name *names)
+static void reach(const struct names *names)
 {
-    for (const struct name *name = names; name != NULL; name = name->next) {
+    for (const struct name *name = name_next(names, NULL); name != NULL;
+         name = name_next(names, name)) {
         if (name->file != NULL) {
             name->file->is_reached = 1;
         }
@@ -287,8 +285,8 @@ static void file_free(struct disk_file *file)
 /* Files without a name go with the process that had them open. */
 static void free_unreached(struct disk *disk)
 {
-    reach(disk->seen);
-    reach(disk->kept);
+    reach(&disk->seen);
+    reach(&disk->kept);
     for (const struct call *call = disk->calls; call != NULL; call = call->next) {
         if (call->file != NULL) {
             call->file->is_reached = 1;
@@ -357,10 +355,9 @@ void disk_power_cycle(struct disk *disk)
     disk->last = &disk->calls;
     disk->job = 0;
 
-    while (disk->seen != NULL) {
-        name_remove(&disk->seen, disk->seen->path);
-    }
-    for (const struct name *name = disk->kept; name != NULL; name = name->next) {
+    names_clear(&disk->seen);
+    for (const struct name *name = name_next(&disk->kept, NULL); name != NULL;
+         name = name_next(&disk->kept, name)) {
         name_put(&disk->seen, name->path, name->file);
     }
     free_unreached(disk);
@@ -373,12 +370,8 @@ void disk_power_cycle(struct disk *disk)
 void disk_wipe(struct disk *disk)
 {
     disk_power_cycle(disk);
-    while (disk->seen != NULL) {
-        name_remove(&disk->seen, disk->seen->path);
-    }
-    while (disk->kept != NULL) {
-        name_remove(&disk->kept, disk->kept->path);
-    }
+    names_clear(&disk->seen);
+    names_clear(&disk->kept);
 }
 
 /* -- The interface ------------------------------------------------------------------------ */
@@ -398,12 +391,8 @@ void disk_free(struct disk *disk)
         disk->calls = call->next;
         call_free(call);
     }
-    while (disk->seen != NULL) {
-        name_remove(&disk->seen, disk->seen->path);
-    }
-    while (disk->kept != NULL) {
-        name_remove(&disk->kept, disk->kept->path);
-    }
+    names_clear(&disk->seen);
+    names_clear(&disk->kept);
     while (disk->files != NULL) {
         struct disk_file *file = disk->files;
         disk->files = file->next;
@@ -433,7 +422,7 @@ void disk_job_returned(struct disk *disk, uint64_t job)
 int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive,
               struct disk_file **file)
 {
-    struct name *name = *name_find(&disk->seen, path);
+    struct name *name = name_find(&disk->seen, path);
     if (name != NULL && name->file == NULL) {
         return -EISDIR;
     }
@@ -456,7 +445,7 @@ int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive
 
 int disk_directory(struct disk *disk, const char *path)
 {
-    if (*name_find(&disk->seen, path) != NULL) {
+    if (name_find(&disk->seen, path) != NULL) {
         return -EEXIST;
     }
     name_put(&disk->seen, path, NULL);
@@ -466,20 +455,18 @@ int disk_directory(struct disk *disk, const char *path)
 
 int disk_has_directory(const struct disk *disk, const char *path)
 {
-    struct name *names = disk->seen;
-    const struct name *name = *name_find(&names, path);
+    const struct name *name = name_find(&disk->seen, path);
     return name == NULL ? -ENOENT : name->file == NULL ? 0 : -ENOTDIR;
 }
 
 int disk_has_name(const struct disk *disk, const char *path)
 {
-    struct name *names = disk->seen;
-    return *name_find(&names, path) != NULL;
+    return name_find(&disk->seen, path) != NULL;
 }
 
 int disk_rename(struct disk *disk, const char *from, const char *to)
 {
-    const struct name *name = *name_find(&disk->seen, from);
+    const struct name *name = name_find(&disk->seen, from);
     if (name == NULL) {
         return -ENOENT;
     }
@@ -494,7 +481,7 @@ int disk_rename(struct disk *disk, const char *from, const char *to)
 
 int disk_remove(struct disk *disk, const char *path)
 {
-    if (*name_find(&disk->seen, path) == NULL) {
+    if (name_find(&disk->seen, path) == NULL) {
         return -ENOENT;
     }
     name_remove(&disk->seen, path);
@@ -519,7 +506,8 @@ void disk_list(const struct disk *disk, const char *path,
     const size_t length = strlen(path);
     const char **found = NULL;
     size_t count = 0;
-    for (const struct name *name = disk->seen; name != NULL; name = name->next) {
+    for (const struct name *name = name_next(&disk->seen, NULL); name != NULL;
+         name = name_next(&disk->seen, name)) {
         if (strncmp(name->path, path, length) == 0 && name->path[length] == '/' &&
             strchr(name->path + length + 1, '/') == NULL) {
             const char **grown = realloc(found, (count + 1) * sizeof *found);

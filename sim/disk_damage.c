@@ -28,7 +28,8 @@ static struct disk_file *draw_file(struct disk *disk)
 {
     uint64_t count = 0;
     struct disk_file *drawn = NULL;
-    for (const struct name *name = disk->kept; name != NULL; name = name->next) {
+    for (const struct name *name = name_next(&disk->kept, NULL); name != NULL;
+         name = name_next(&disk->kept, name)) {
         if (name->file != NULL && world_below(disk->world, ++count) == 0) {
             drawn = name->file;
         }

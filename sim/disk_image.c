@@ -9,33 +9,40 @@
 
 /* -- Images ------------------------------------------------------------------------------- */
 
-void image_resize(struct image *image, uint64_t size)
+static void reserve(struct image *image, uint64_t size)
 {
     if (size > image->capacity) {
         uint64_t capacity = image->capacity == 0 ? 4096 : image->capacity;
         while (capacity < size) {
             capacity *= 2;
         }
-        uint8_t *data = world_allocate(capacity);
-        if (image->size > 0) {
-            memcpy(data, image->data, image->size);
-        }
-        free(image->data);
-        image->data = data;
+        image->data = world_reallocate(image->data, capacity);
         image->capacity = capacity;
     }
-    if (size < image->size) {
-        memset(image->data + size, 0, image->size - size);
+}
+
+void image_resize(struct image *image, uint64_t size)
+{
+    if (size > image->size) {
+        reserve(image, size);
+        memset(image->data + image->size, 0, size - image->size);
     }
     image->size = size;
 }
 
 void image_write(struct image *image, uint64_t offset, const uint8_t *from, size_t size)
 {
-    if (offset + size > image->size) {
-        image_resize(image, offset + size);
+    const uint64_t end = offset + size;
+    if (offset > image->size) {
+        image_resize(image, offset);
     }
-    memcpy(image->data + offset, from, size);
+    if (end > image->size) {
+        reserve(image, end);
+        image->size = end;
+    }
+    if (size > 0) {
+        memcpy(image->data + offset, from, size);
+    }
 }
 
 /* -- Names -------------------------------------------------------------------------------- */
@@ -47,33 +54,77 @@ char *name_copy(const char *text)
     return copy;
 }
 
-struct name **name_find(struct name **names, const char *path)
+static uint64_t hash_path(const char *path)
 {
-    const uint64_t hash = XXH3_64bits(path, strlen(path));
-    while (*names != NULL && ((*names)->hash != hash || strcmp((*names)->path, path) != 0)) {
-        names = &(*names)->next;
-    }
-    return names;
+    return XXH3_64bits(path, strlen(path));
 }
 
-void name_put(struct name **names, const char *path, struct disk_file *file)
+/* What leads to the name in its list, or to the list's end. */
+static struct name **find_link(struct names *names, const char *path)
 {
-    struct name **at = name_find(names, path);
-    if (*at == NULL) {
-        *at = world_allocate(sizeof **at);
-        (*at)->path = name_copy(path);
-        (*at)->hash = XXH3_64bits(path, strlen(path));
+    const uint64_t hash = hash_path(path);
+    struct name **link = &names->lists[hash % NAMES_LISTS];
+    while (*link != NULL && ((*link)->hash != hash || strcmp((*link)->path, path) != 0)) {
+        link = &(*link)->next;
     }
-    (*at)->file = file;
+    return link;
 }
 
-void name_remove(struct name **names, const char *path)
+struct name *name_find(const struct names *names, const char *path)
 {
-    struct name **at = name_find(names, path);
-    struct name *name = *at;
-    if (name != NULL) {
-        *at = name->next;
-        free(name->path);
-        free(name);
+    const uint64_t hash = hash_path(path);
+    struct name *name = names->lists[hash % NAMES_LISTS];
+    while (name != NULL && (name->hash != hash || strcmp(name->path, path) != 0)) {
+        name = name->next;
+    }
+    return name;
+}
+
+void name_put(struct names *names, const char *path, struct disk_file *file)
+{
+    struct name **link = find_link(names, path);
+    if (*link == NULL) {
+        *link = world_allocate(sizeof **link);
+        (*link)->path = name_copy(path);
+        (*link)->hash = hash_path(path);
+    }
+    (*link)->file = file;
+}
+
+static void drop(struct name **link)
+{
+    struct name *name = *link;
+    *link = name->next;
+    free(name->path);
+    free(name);
+}
+
+void name_remove(struct names *names, const char *path)
+{
+    struct name **link = find_link(names, path);
+    if (*link != NULL) {
+        drop(link);
+    }
+}
+
+struct name *name_next(const struct names *names, const struct name *name)
+{
+    if (name != NULL && name->next != NULL) {
+        return name->next;
+    }
+    for (uint64_t i = name == NULL ? 0 : name->hash % NAMES_LISTS + 1; i < NAMES_LISTS; i++) {
+        if (names->lists[i] != NULL) {
+            return names->lists[i];
+        }
+    }
+    return NULL;
+}
+
+void names_clear(struct names *names)
+{
+    for (uint32_t i = 0; i < NAMES_LISTS; i++) {
+        while (names->lists[i] != NULL) {
+            drop(&names->lists[i]);
+        }
     }
 }

@@ -33,11 +33,20 @@ struct name {
     struct disk_file *file; /* NULL: a directory. */
 };
 
+enum {
+    NAMES_LISTS = 64
+};
+
+/* By their hashes. */
+struct names {
+    struct name *lists[NAMES_LISTS];
+};
+
 struct disk {
     struct world *world;
     struct disk_file *files;
-    struct name *seen;
-    struct name *kept;
+    struct names seen;
+    struct names kept;
     struct call *calls; /* Oldest first. */
     struct call **last;
     uint64_t job; /* The one that calls belong to now; 0: none. */
@@ -48,11 +57,14 @@ struct disk {
 void image_resize(struct image *image, uint64_t size);
 void image_write(struct image *image, uint64_t offset, const uint8_t *from, size_t size);
 
-/* Where the name is in a list, or the list's end; put it there, or change what it leads to; take it
- * away, if it is there. The last copies a path: the caller frees it. */
-struct name **name_find(struct name **names, const char *path);
-void name_put(struct name **names, const char *path, struct disk_file *file);
-void name_remove(struct name **names, const char *path);
+/* The name, or NULL; put it there, or change what it leads to; take it away, if it is there; the
+ * one behind it, or the first behind NULL, in no order that means anything; take all away. The
+ * last copies a path: the caller frees it. */
+struct name *name_find(const struct names *names, const char *path);
+void name_put(struct names *names, const char *path, struct disk_file *file);
+void name_remove(struct names *names, const char *path);
+struct name *name_next(const struct names *names, const struct name *name);
+void names_clear(struct names *names);
 char *name_copy(const char *path);
 
 /* True if something written there is not yet known to be on the disk. */

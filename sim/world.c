@@ -23,14 +23,23 @@ void world_deinit(struct world *world)
     world->heap = NULL;
 }
 
-void *world_allocate(size_t size)
+static void *demand(void *memory)
 {
-    void *memory = calloc(1, size == 0 ? 1 : size);
     if (memory == NULL) {
         fprintf(stderr, "sim: out of memory\n");
         abort();
     }
     return memory;
+}
+
+void *world_allocate(size_t size)
+{
+    return demand(calloc(1, size == 0 ? 1 : size));
+}
+
+void *world_reallocate(void *memory, size_t size)
+{
+    return demand(realloc(memory, size == 0 ? 1 : size));
 }
 
 enum {

@@ -90,7 +90,8 @@ static inline void world_show_frame(const struct world *world, const struct worl
     }
 }
 
-/* Memory that is there, or the end. */
+/* Memory that is there, all zeroes, or the end; the same as realloc() gives it. */
 void *world_allocate(size_t size);
+void *world_reallocate(void *memory, size_t size);
 
 #endif /* SIM_WORLD_H */
