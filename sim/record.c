@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/prng.h"
 
 /* -- Names ---------------------------------------------------------------------------------- */
 
@@ -43,6 +44,42 @@ static uint64_t number_of_value(struct bytes value)
     return record_value(number, again) == value.size && memcmp(text, again, value.size) == 0
                ? number
                : UINT64_MAX;
+}
+
+/* -- Spellings ------------------------------------------------------------------------------ */
+
+/* A get can be said so, and its answer says the same. */
+struct spelling {
+    int32_t sort_order; /* enum kv_sort_order. */
+    int32_t sort_target;
+    uint8_t is_keys_only;
+    uint8_t has_filters; /* They let everything pass. */
+};
+
+/* Some bits that are the step's, or the operation's, whenever they are asked for. */
+static uint64_t draw_bits(uint64_t index)
+{
+    struct prng prng = {.state = index};
+    return prng_next(&prng);
+}
+
+/* A limit shows the first of what was sorted, and a history knows no order but that of the keys. */
+static struct spelling spell_get(const struct step *step, size_t index)
+{
+    const uint64_t bits = draw_bits(index);
+    struct spelling spelling = {.is_keys_only = (bits & 3) == 0, .has_filters = (bits & 12) == 0};
+    if (step->limit == 0 && (bits & 48) == 0) {
+        spelling.sort_order = (int32_t)(bits >> 6 & 255) % (KV_SORT_DESCEND + 1);
+        spelling.sort_target = (int32_t)(bits >> 14 & 255) % (KV_SORT_VALUE + 1);
+    }
+    return spelling;
+}
+
+/* How many steps of a branch are done by the txn itself; the rest is left to a txn within it. */
+static uint32_t spell_branch(size_t operation, uint32_t count)
+{
+    const uint64_t bits = draw_bits(~(uint64_t)operation);
+    return (bits & 3) != 0 ? count : (uint32_t)(bits >> 2 & 255) % (count + 1);
 }
 
 /* -- Requests, as etcd's messages ----------------------------------------------------------- */
@@ -115,8 +152,27 @@ static void put_compare(struct buffer *to, const struct step *step)
     }
 }
 
-static void put_step(struct buffer *to, const struct step *step, int is_serializable)
+static void put_get(struct buffer *to, const struct step *step, size_t index)
 {
+    const struct spelling spelling = spell_get(step, index);
+    put_keys(to, step);
+    put_number(to, 3, step->limit);
+    put_number(to, 4, step->number);
+    put_number(to, 5, (uint64_t)spelling.sort_order);
+    put_number(to, 6, (uint64_t)spelling.sort_target);
+    put_number(to, 8, spelling.is_keys_only);
+    put_number(to, 9, !step->wants_items);
+    if (spelling.has_filters) {
+        put_number(to, 10, 1); /* Nothing was made before, or will be after. */
+        put_number(to, 11, INT64_MAX);
+        put_number(to, 12, 1);
+        put_number(to, 13, INT64_MAX);
+    }
+}
+
+static void put_step(struct buffer *to, const struct chronicle *history, size_t index)
+{
+    const struct step *step = &history->steps[index];
     switch (step->kind) {
     case STEP_PUT:
         put_key(to, 1, step->key);
@@ -128,43 +184,86 @@ static void put_step(struct buffer *to, const struct step *step, int is_serializ
         put_number(to, 3, step->wants_items);
         break;
     case STEP_GET:
-        put_keys(to, step);
-        put_number(to, 3, step->limit);
-        put_number(to, 4, step->number);
-        put_number(to, 7, is_serializable != 0);
-        put_number(to, 9, !step->wants_items);
+        put_get(to, step, index);
         break;
     case STEP_COMPARE:
         put_compare(to, step);
         break;
     default:
         put_number(to, 1, step->number);
+        put_number(to, 2, draw_bits(index) & 1); /* Physical: it makes no difference here. */
         break;
+    }
+}
+
+/* Steps of an operation, from one on and so many. */
+struct steps {
+    const struct chronicle *history;
+    uint32_t first;
+    uint32_t count;
+};
+
+static void put_compares(struct buffer *to, const struct steps *compares)
+{
+    struct buffer inner = {0};
+    for (uint32_t i = 0; i < compares->count; i++) {
+        buffer_clear(&inner, SIZE_MAX);
+        put_step(&inner, compares->history, compares->first + i);
+        put_field(to, 1, buffer_bytes(&inner).data, buffer_size(&inner));
+    }
+    buffer_deinit(&inner);
+}
+
+static void put_operations(struct buffer *to, const struct steps *steps, enum step_place place)
+{
+    static const uint8_t KINDS[] = {0, KV_OP_PUT, KV_OP_DELETE_RANGE, KV_OP_RANGE};
+    struct buffer inner = {0};
+    struct buffer op = {0};
+    for (uint32_t i = 0; i < steps->count; i++) {
+        const struct step *step = &steps->history->steps[steps->first + i];
+        buffer_clear(&inner, SIZE_MAX);
+        buffer_clear(&op, SIZE_MAX);
+        put_step(&inner, steps->history, steps->first + i);
+        put_field(&op, KINDS[step->kind], buffer_bytes(&inner).data, buffer_size(&inner));
+        put_field(to, place, buffer_bytes(&op).data, buffer_size(&op));
+    }
+    buffer_deinit(&inner);
+    buffer_deinit(&op);
+}
+
+/* A branch, of which the end may be a txn within the txn. Its compares are those of the whole, and
+ * all compares are made before anything is done: so it takes the branch that it stands in. Its
+ * other branch is empty: were that taken, the steps would be missed. */
+static void put_branch(struct buffer *to, const struct steps *compares, const struct steps *steps,
+                       enum step_place place)
+{
+    const uint32_t own = spell_branch(compares->first, steps->count);
+    const struct steps outer = {steps->history, steps->first, own};
+    const struct steps inner = {steps->history, steps->first + own, steps->count - own};
+    put_operations(to, &outer, place);
+    if (inner.count > 0) {
+        struct buffer txn = {0};
+        struct buffer op = {0};
+        put_compares(&txn, compares);
+        put_operations(&txn, &inner, place);
+        put_field(&op, KV_OP_TXN, buffer_bytes(&txn).data, buffer_size(&txn));
+        put_field(to, place, buffer_bytes(&op).data, buffer_size(&op));
+        buffer_deinit(&op);
+        buffer_deinit(&txn);
     }
 }
 
 static void put_txn(struct buffer *to, const struct chronicle *history,
                     const struct operation *operation)
 {
-    static const uint8_t KINDS[] = {0, KV_OP_PUT, KV_OP_DELETE_RANGE, KV_OP_RANGE};
-    const uint32_t count =
-        (uint32_t)operation->compare_count + operation->then_count + operation->else_count;
-    struct buffer inner = {0};
-    struct buffer op = {0};
-    for (uint32_t i = 0; i < count; i++) {
-        const struct step *step = &history->steps[operation->first_step + i];
-        buffer_clear(&inner, SIZE_MAX);
-        buffer_clear(&op, SIZE_MAX);
-        put_step(&inner, step, 0);
-        if (step->kind == STEP_COMPARE) {
-            put_field(to, 1, buffer_bytes(&inner).data, buffer_size(&inner));
-        } else {
-            put_field(&op, KINDS[step->kind], buffer_bytes(&inner).data, buffer_size(&inner));
-            put_field(to, step->place, buffer_bytes(&op).data, buffer_size(&op));
-        }
-    }
-    buffer_deinit(&inner);
-    buffer_deinit(&op);
+    const struct steps compares = {history, operation->first_step, operation->compare_count};
+    const struct steps then_steps = {history, compares.first + compares.count,
+                                     operation->then_count};
+    const struct steps else_steps = {history, then_steps.first + then_steps.count,
+                                     operation->else_count};
+    put_compares(to, &compares);
+    put_branch(to, &compares, &then_steps, PLACE_THEN);
+    put_branch(to, &compares, &else_steps, PLACE_ELSE);
 }
 
 _Static_assert(PLACE_THEN == 2 && PLACE_ELSE == 3, "they are the fields of etcd's TxnRequest");
@@ -177,7 +276,7 @@ uint32_t record_encode(const struct chronicle *history, size_t index, struct buf
     if (operation->kind == OPERATION_TXN) {
         put_txn(to, history, operation);
     } else {
-        put_step(to, &history->steps[operation->first_step], operation->is_serializable);
+        put_step(to, history, operation->first_step);
     }
     return COMMANDS[operation->kind];
 }
@@ -196,9 +295,47 @@ static void note_item(struct chronicle *history, uint32_t step, const struct ite
     chronicle_see(history, step, &seen);
 }
 
+/* Below zero, zero or above zero. */
+static int compare_by(int32_t target, const struct item *left, const struct item *right)
+{
+    const int64_t numbers[][2] = {
+        [KV_SORT_VERSION] = {left->version, right->version},
+        [KV_SORT_CREATE] = {left->create_revision, right->create_revision},
+        [KV_SORT_MOD] = {left->mod_revision, right->mod_revision},
+    };
+    if (target == KV_SORT_KEY) {
+        return bytes_compare(item_key(left), item_key(right));
+    }
+    if (target == KV_SORT_VALUE) {
+        return bytes_compare(item_value(left), item_value(right));
+    }
+    return (numbers[target][0] > numbers[target][1]) - (numbers[target][0] < numbers[target][1]);
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+    return compare_by(KV_SORT_KEY, *(const struct item *const *)left,
+                      *(const struct item *const *)right);
+}
+
+/* What was asked for in another order came in that order; a history has it in that of the keys. */
+static void check_order(const struct spelling *spelling, const struct kv_range_result *result)
+{
+    for (size_t i = 1; i < result->item_count; i++) {
+        const int order = compare_by(spelling->sort_target, result->items[i - 1], result->items[i]);
+        assert(spelling->sort_order == KV_SORT_DESCEND ? order >= 0 : order <= 0);
+    }
+    assert(result->is_keys_only == spelling->is_keys_only);
+}
+
 static void note_range(struct chronicle *history, uint32_t step,
                        const struct kv_range_result *result)
 {
+    const struct spelling spelling = spell_get(&history->steps[step], step);
+    check_order(&spelling, result);
+    if (result->item_count > 1) {
+        qsort(result->items, result->item_count, sizeof *result->items, compare_keys);
+    }
     history->steps[step].count = (uint32_t)result->count;
     history->steps[step].has_more = result->has_more;
     for (size_t i = 0; i < result->item_count; i++) {
@@ -227,19 +364,21 @@ static void note_txn(struct chronicle *history, struct operation *operation,
 {
     const uint32_t then = operation->first_step + operation->compare_count;
     const uint32_t first = result->has_succeeded ? then : then + operation->then_count;
-    assert(result->response_count ==
-           (result->has_succeeded ? operation->then_count : operation->else_count));
+    uint32_t step = first;
     operation->has_succeeded = result->has_succeeded;
-    for (uint32_t i = 0; i < result->response_count; i++) {
+    for (size_t i = 0; i < result->response_count; i++) {
         const struct kv_response *response = &result->responses[i];
-        if (response->kind == KV_OP_RANGE) {
-            note_range(history, first + i, &response->range);
+        if (response->kind == KV_OP_TXN) { /* What was done within it follows. */
+            assert(response->has_succeeded == result->has_succeeded);
+        } else if (response->kind == KV_OP_RANGE) {
+            note_range(history, step++, &response->range);
         } else if (response->kind == KV_OP_PUT) {
-            note_put(history, first + i, &response->put);
+            note_put(history, step++, &response->put);
         } else {
-            note_delete(history, first + i, &response->delete_range);
+            note_delete(history, step++, &response->delete_range);
         }
     }
+    assert(step - first == (result->has_succeeded ? operation->then_count : operation->else_count));
 }
 
 static enum operation_outcome outcome_of(int error)
@@ -285,9 +424,14 @@ enum operation_outcome record_get(struct chronicle *history, size_t index, const
     char key[RECORD_KEY_MAX];
     char end[RECORD_KEY_MAX];
     const int64_t now = revision == 0 ? kv_revision(kv) : revision;
+    const struct spelling spelling = spell_get(step, operation->first_step);
     struct kv_range_request request = {.key = bytes_of(key, record_key(step->key, key)),
                                        .limit = step->limit,
                                        .revision = (int64_t)step->number,
+                                       .min_mod_revision = spelling.has_filters,
+                                       .sort_order = spelling.sort_order,
+                                       .sort_target = spelling.sort_target,
+                                       .is_keys_only = spelling.is_keys_only,
                                        .is_count_only = !step->wants_items};
     struct arena arena = {0};
     struct kv_range_result result;

@@ -1,7 +1,12 @@
 /* record.h -- operations of a history as the store's requests, and its answers as theirs.
  *
  * A key is named so that names are in the order of numbers; a value is its number in decimal,
- * in some cases behind zeroes. */
+ * in some cases behind zeroes.
+ *
+ * A request can be said in many ways: a get may want the keys alone, or another order, or have
+ * filters that let everything pass, and the end of a txn's branch may be a txn within it. Which
+ * it is follows from where the operation stands in its history, so whoever says it again says the
+ * same; an answer is held against what was said, and noted as the answer to what was meant. */
 #ifndef SIM_RECORD_H
 #define SIM_RECORD_H
 
