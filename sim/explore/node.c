@@ -545,6 +545,7 @@ static int happen(struct node_bench *bench, struct node_event event)
             install(bench, packet);
         } else {
             feed_message(bench, event.argument);
+            node_check_heard(bench, &packet->message);
             settle(bench);
         }
         return 1;

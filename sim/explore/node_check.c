@@ -108,6 +108,22 @@ void node_check_proposal(struct node_bench *bench, struct synod_ballot ballot,
     bench->outcome->flags |= NODE_CONCERNS_ALL;
 }
 
+/* What is refused for a higher ballot will not be chosen any more, so to go on is to keep clients
+ * waiting. */
+void node_check_heard(struct node_bench *bench, const struct synod_message *message)
+{
+    struct synod_status status;
+    synod_core_status(bench->core, &status);
+    if (message->type == SYNOD_MESSAGE_REFUSED && status.role == SYNOD_ROLE_LEADER &&
+        synod_ballot_compare(status.leader, message->ballot) == 0 &&
+        synod_ballot_compare(message->promised, message->ballot) > 0) {
+        node_break(bench, "who is refused steps down",
+                   "leads under ballot %" PRIu64 ".%" PRIu64 ", and knows of %" PRIu64 ".%" PRIu64,
+                   message->ballot.round, message->ballot.member, message->promised.round,
+                   message->promised.member);
+    }
+}
+
 void node_check_life(struct node_bench *bench)
 {
     struct synod_status status;

@@ -50,6 +50,9 @@ void node_check_sent(struct node_bench *bench, const struct packet *packet);
 void node_check_proposal(struct node_bench *bench, struct synod_ballot ballot,
                          const struct synod_entry *entry);
 
+/* It has heard a message, and done about it what it does. */
+void node_check_heard(struct node_bench *bench, const struct synod_message *message);
+
 /* A life has begun. */
 void node_check_life(struct node_bench *bench);
 
