@@ -1,8 +1,8 @@
 /* mutant.h -- bugs that can be switched on, to prove that the tests would find them.
  *
  * `if (MUTANT(2)) { the bug }`: the number is the row of test/mutants/catalogue.txt, where the
- * bug is told in a line. Where an assertion beside it would catch nothing but this very bug, it
- * is let through by `|| MUTANT(2)`: the question is what else would notice.
+ * bug is told in a line. A bug has one site where it can, and no assertion lets it through: if
+ * one aborts, that is how whatever ran it has found the bug.
  * Release objects hold none of it: without SYNOD_MUTATIONS the condition is the constant 0,
  * and `make tidy` checks that no object names mutant_selected. */
 #ifndef BASE_MUTANT_H

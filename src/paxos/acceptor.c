@@ -11,16 +11,6 @@
 #include "base/mutant.h"
 #include "synod/error.h"
 
-/* The order of ballots. */
-static int compare(struct synod_ballot left, struct synod_ballot right)
-{
-    assert(left.round <= SYNOD_ROUND_MAX && right.round <= SYNOD_ROUND_MAX);
-    if (MUTANT(6)) {
-        return (left.round > right.round) - (left.round < right.round);
-    }
-    return synod_ballot_compare(left, right);
-}
-
 static struct acceptor_vote *ring_at(const struct acceptor *a, synod_slot slot)
 {
     assert(a->window > 0 && (a->window & (a->window - 1)) == 0);
@@ -57,7 +47,7 @@ static void check_vote(const struct acceptor *a, const struct acceptor_vote *vot
         return;
     }
     assert(!synod_ballot_is_none(vote->ballot));
-    assert(compare(vote->ballot, a->promised) <= 0 || MUTANT(5));
+    assert(synod_ballot_compare(vote->ballot, a->promised) <= 0);
     assert(vote->entry.slot <= a->last);
     assert(vote->entry.kind == SYNOD_ENTRY_NOOP || vote->entry.kind == SYNOD_ENTRY_VALUE);
     assert(vote == ring_at(a, vote->entry.slot));
@@ -65,7 +55,7 @@ static void check_vote(const struct acceptor *a, const struct acceptor_vote *vot
 
 synod_lsn acceptor_promise(struct acceptor *a, struct synod_ballot ballot, struct outbox *out)
 {
-    const int order = compare(ballot, a->promised);
+    const int order = synod_ballot_compare(ballot, a->promised);
     assert(!synod_ballot_is_none(ballot));
     assert(order >= 0);
     if (order > 0) {
@@ -73,14 +63,26 @@ synod_lsn acceptor_promise(struct acceptor *a, struct synod_ballot ballot, struc
         a->promised_lsn = outbox_record(
             out, &(struct synod_record){.type = SYNOD_RECORD_PROMISE, .ballot = ballot});
     }
-    assert(compare(a->promised, ballot) == 0);
+    assert(synod_ballot_compare(a->promised, ballot) == 0);
     assert(a->promised_lsn <= out->lsn); /* Whoever waits for it waits for what is written. */
     return MUTANT(74) && order == 0 ? 0 : a->promised_lsn;
 }
 
+/* Rule P1a (Paxos Made Simple, 2.2): only a promise to a greater ballot stands in the way.
+ * Greater, not greater-or-equal: the proposer that we promised to is the very one whose Accept
+ * must succeed. */
+static int is_below_promise(const struct acceptor *a, struct synod_ballot ballot)
+{
+    assert(!synod_ballot_is_none(ballot) && ballot.round <= SYNOD_ROUND_MAX);
+    if (MUTANT(6)) {
+        return ballot.round < a->promised.round;
+    }
+    return synod_ballot_compare(ballot, a->promised) < 0;
+}
+
 static void refuse(const struct acceptor *a, const struct synod_message *m, struct outbox *out)
 {
-    assert(compare(m->ballot, a->promised) < 0);
+    assert(synod_ballot_compare(m->ballot, a->promised) < 0);
     MARK("acceptor: refuses a ballot below its promise");
     /* Name our promise, so that the sender can go straight past it. A refusal commits us to
      * nothing, so it need not wait for the disk. */
@@ -97,7 +99,7 @@ static void show_votes(const struct acceptor *a, const struct learner *l,
                        struct outbox *out)
 {
     assert(m->slot > 0);
-    assert(compare(promise->ballot, a->promised) == 0);
+    assert(synod_ballot_compare(promise->ballot, a->promised) == 0);
     const synod_slot last = a->last > l->last ? a->last : l->last;
     synod_slot slot = m->slot > l->chosen ? m->slot : l->chosen + 1;
     struct synod_vote *votes = outbox_votes(out, a->entries_max);
@@ -150,7 +152,7 @@ void acceptor_on_prepare(struct acceptor *a, const struct learner *l, const stru
     assert(!synod_ballot_is_none(m->ballot) && m->slot > 0);
     assert(m->ballot.member == m->from);
 
-    if (compare(m->ballot, a->promised) < 0) {
+    if (is_below_promise(a, m->ballot)) {
         refuse(a, m, out);
         return;
     }
@@ -184,18 +186,18 @@ static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct sy
 {
     struct acceptor_vote *vote = ring_at(a, entry->slot);
     check_vote(a, vote);
-    assert(compare(m->ballot, a->promised) == 0 || MUTANT(5));
+    assert(synod_ballot_compare(m->ballot, a->promised) == 0);
     assert(entry->slot > a->recorded && entry->slot <= a->recorded + a->window);
     /* No vote beyond the prefix makes way for one of another slot. */
     assert(vote->entry.slot <= a->recorded || vote->entry.slot == entry->slot);
     const int is_new = vote->entry.slot != entry->slot;
-    if (!is_new && compare(vote->ballot, m->ballot) == 0) {
+    if (!is_new && synod_ballot_compare(vote->ballot, m->ballot) == 0) {
         /* A repeat. One ballot proposes one value per slot; were this another, both could be
          * chosen. Better to give no answer than two. */
         MARK("acceptor: answers a repeated accept");
         return synod_entry_equal(&vote->entry, entry) ? vote : NULL;
     }
-    assert(is_new || compare(vote->ballot, m->ballot) < 0 || MUTANT(5));
+    assert(is_new || synod_ballot_compare(vote->ballot, m->ballot) < 0);
     if (!is_new) {
         MARK("acceptor: votes again for a slot, under a higher ballot");
     }
@@ -214,10 +216,7 @@ static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct sy
 
 /* Phase 2b: vote for the entries, unless a higher ballot was promised first.
  *
- * Rule P1a (Paxos Made Simple, 2.2): only a promise to a greater ballot stands in the way.
- * Greater, not greater-or-equal: the proposer that we promised to is the very one whose Accept
- * must succeed. To accept at a ballot is to promise it: a vote may not be overwritten by a
- * lower one.
+ * To accept at a ballot is to promise it: a vote may not be overwritten by a lower one.
  *
  * A slot that is known to be chosen is not voted on; the proposer is told what is chosen. A
  * slot beyond the window cannot be remembered, and what cannot be remembered is not accepted. */
@@ -229,7 +228,7 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
     assert(m->ballot.member == m->from);
     assert(m->entry_count > 0 && m->entry_count <= a->entries_max);
 
-    if (compare(m->ballot, a->promised) < 0) {
+    if (is_below_promise(a, m->ballot)) {
         refuse(a, m, out);
         return;
     }
@@ -274,7 +273,7 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
         reply->entry_count = known_count;
         reply->chosen = l->chosen;
     }
-    assert(compare(a->promised, m->ballot) == 0 || MUTANT(5));
+    assert(synod_ballot_compare(a->promised, m->ballot) == 0);
 }
 
 int acceptor_restore(struct acceptor *a, const struct learner *l, const struct synod_record *record)
@@ -285,7 +284,7 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
         return SYNOD_ERR_CORRUPT;
     }
     const int is_forgotten = MUTANT(3) && record->type == SYNOD_RECORD_PROMISE;
-    if (!is_forgotten && compare(record->ballot, a->promised) > 0) {
+    if (!is_forgotten && synod_ballot_compare(record->ballot, a->promised) > 0) {
         a->promised = record->ballot;
     }
     const synod_slot slot = record->entry.slot;
@@ -296,7 +295,7 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
         return SYNOD_ERR_CORRUPT;
     }
     struct acceptor_vote *vote = ring_at(a, slot);
-    if (vote->entry.slot == slot && compare(record->ballot, vote->ballot) < 0 && !MUTANT(5)) {
+    if (vote->entry.slot == slot && synod_ballot_compare(record->ballot, vote->ballot) < 0) {
         return SYNOD_ERR_CORRUPT;
     }
     vote->ballot = record->ballot;

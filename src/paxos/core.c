@@ -489,7 +489,7 @@ int synod_core_step(struct synod_core *c, const struct synod_event *event,
     effects->leader_changed = synod_ballot_compare(leader, c->election.leader) != 0;
     effects->wake_at_ms = wake_ms(c);
 
-    assert(synod_ballot_compare(c->acceptor.promised, promised) >= 0 || MUTANT(25) || MUTANT(29));
+    assert(synod_ballot_compare(c->acceptor.promised, promised) >= 0);
     assert(c->learner.chosen >= chosen);
     assert(effects->chosen_count <= c->learner.chosen - chosen);
     assert(outcome == 0 || event->type == SYNOD_EVENT_MESSAGE ||

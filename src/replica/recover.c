@@ -311,7 +311,7 @@ void recover_on_segment(void *context)
     }
     struct synod_status status;
     synod_core_status(r->core, &status);
-    if (!synod_ballot_is_none(status.promised) && !MUTANT(29)) {
+    if (!synod_ballot_is_none(status.promised)) {
         (void)records_append(r->wal, &(struct synod_record){.type = SYNOD_RECORD_PROMISE,
                                                             .view = status.view,
                                                             .ballot = status.promised});

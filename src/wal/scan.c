@@ -294,14 +294,12 @@ static int hand_out(struct scan *scan, const struct found *found, const uint8_t 
 static void step_over(struct scan *scan, const struct found *found)
 {
     assert(found->place.index >= scan->result->end);
-    assert(!scan_is_log_known(scan) || found->flush.number == scan->result->next_number ||
-           MUTANT(22));
-    assert(!scan_is_log_known(scan) || found->flush.first_lsn == scan->result->next_lsn ||
-           MUTANT(22));
+    assert(!scan_is_log_known(scan) || found->flush.number == scan->result->next_number);
+    assert(!scan_is_log_known(scan) || found->flush.first_lsn == scan->result->next_lsn);
     struct scan_result *result = scan->result;
     const struct segment_flush *flush = &found->flush;
     struct scan_segment *segment = &result->segments[found->place.index];
-    assert(flush->segment == segment->name.number || MUTANT(22));
+    assert(flush->segment == segment->name.number);
     if (segment->used == 0) {
         segment->first_lsn = flush->first_lsn;
     }
@@ -321,7 +319,7 @@ static void step_over(struct scan *scan, const struct found *found)
 int scan_take_flush(struct scan *scan, const struct found *found, uint32_t *bad_offset)
 {
     assert(bad_offset != NULL);
-    assert(found->flush.segment == scan_name_of(scan, found->place).number || MUTANT(22));
+    assert(found->flush.segment == scan_name_of(scan, found->place).number);
     assert(found->flush.offset == found->place.offset);
     const struct segment_flush *flush = &found->flush;
     const uint64_t records_end = SEGMENT_FLUSH_HEADER_BYTES + (uint64_t)flush->records_bytes;
