@@ -500,20 +500,22 @@ static int compare_names(const void *left, const void *right)
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
+/* The names are copied first: whoever visits one may remove it, or lose its power over it, and then
+ * all that was seen is what was kept. */
 void disk_list(const struct disk *disk, const char *path,
                void (*visit)(void *context, const char *name), void *context)
 {
     const size_t length = strlen(path);
-    const char **found = NULL;
+    char **found = NULL;
     size_t count = 0;
     for (const struct name *name = name_next(&disk->seen, NULL); name != NULL;
          name = name_next(&disk->seen, name)) {
         if (strncmp(name->path, path, length) == 0 && name->path[length] == '/' &&
             strchr(name->path + length + 1, '/') == NULL) {
-            const char **grown = realloc(found, (count + 1) * sizeof *found);
+            char **grown = realloc(found, (count + 1) * sizeof *found);
             assert(grown != NULL);
             found = grown;
-            found[count++] = name->path + length + 1;
+            found[count++] = name_copy(name->path + length + 1);
         }
     }
     if (count > 0) {
@@ -521,6 +523,7 @@ void disk_list(const struct disk *disk, const char *path,
     }
     for (size_t i = 0; i < count; i++) {
         visit(context, found[i]);
+        free(found[i]);
     }
     free(found);
 }
