@@ -5,8 +5,10 @@
  *
  *   - A read that fits is taken at once: whatever order there is from here, there is one with
  *     this read first.
- *   - Calls that surely happened are tried first, those that may have after them; of deletions
- *     that may have happened only the one that began first, as they are all alike.
+ *   - Calls are tried in the order of the revisions that somebody says they were done at. That
+ *     proves nothing, and nothing is left untried for it; but if the history is right, the first
+ *     try is mostly the right one. Calls of which nobody says anything come last, and of those
+ *     that are alike (deletions; puts of values that nobody names) only the one that began first.
  *   - A set of taken calls with the value that they left is searched once. Sets are told apart
  *     by 128 bits, the exclusive or of a random number for each call: with a million of them
  *     the odds that any two are mistaken for one another are below 1 in 10^26. */
@@ -14,12 +16,13 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "check/register.h"
 
 enum {
-    MEMORY_MAX = 20000,
+    MEMORY_MAX = 100000,
     MEMORY_MIN = 1 << 10
 };
 
@@ -47,6 +50,9 @@ struct frame {
 struct search {
     const struct register_call *calls;
     uint32_t count;
+    uint32_t *kinds;    /* By call: which others are like it; NONE: none need be. */
+    uint32_t *visited;  /* By kind: the last visit to the list in which one was met, ... */
+    uint32_t visit;     /* ... counted here. */
     struct link *links; /* One more than calls twice over: heads of the sure and the unsure. */
     struct frame *frames;
     uint32_t depth;
@@ -185,12 +191,6 @@ static int is_step(const struct search *search, uint32_t call, uint32_t choice)
            (way->write != search->value || is_sure(search, call));
 }
 
-static int is_plain_delete(const struct register_call *call)
-{
-    return call->choice_count == 1 && call->choices[0].write == REGISTER_ABSENT &&
-           call->choices[0].is == REGISTER_ANY && call->choices[0].not [0] == REGISTER_ANY;
-}
-
 /* Take every read that fits. (A write of what is there already is no read: elsewhere it might
  * change something, and be needed.) */
 static void take_forced(struct search *search)
@@ -211,44 +211,49 @@ static void take_forced(struct search *search)
     }
 }
 
-/* The next step after `last` among those of one list: (call, choice), or a call of NONE. */
-static struct frame next_in_list(const struct search *search, uint32_t head, uint64_t limit,
-                                 const struct frame *last)
+/* True if one step is to be tried before another: by the hints; without them, and where they are
+ * the same, in the order of the beginnings. A call of NONE comes before and after all. */
+static int is_before(const struct search *search, const struct frame *left,
+                     const struct frame *right)
 {
-    struct frame found = {.call = NONE};
-    int has_deleted = 0;
+    const int64_t left_hint = search->calls[left->call].hint;
+    const int64_t right_hint = search->calls[right->call].hint;
+    return left_hint != right_hint     ? left_hint < right_hint
+           : left->call != right->call ? left->call < right->call
+                                       : left->choice < right->choice;
+}
+
+/* The first step after `last` of those of one list, if it is before what was found so far. */
+static void find_next(struct search *search, uint32_t head, uint64_t limit,
+                      const struct frame *last, struct frame *found)
+{
+    search->visit++;
     for (uint32_t i = search->links[head].next;
-         i < search->count && search->calls[i].begin_us <= limit && found.call == NONE;
-         i = search->links[i].next) {
+         i < search->count && search->calls[i].begin_us <= limit; i = search->links[i].next) {
         const struct register_call *call = &search->calls[i];
-        const int is_delete = head != search->count && is_plain_delete(call);
-        const int is_like_another = is_delete && has_deleted;
-        has_deleted |= is_delete;
-        for (uint32_t j = 0; j < call->choice_count && found.call == NONE; j++) {
-            const int is_later =
-                last->call == NONE || i > last->call || (i == last->call && j > last->choice);
-            if (is_later && !is_like_another && is_step(search, i, j)) {
-                found = (struct frame){.call = i, .choice = j};
+        const uint32_t kind = search->kinds[i];
+        const int is_like_another = kind != NONE && search->visited[kind] == search->visit;
+        if (kind != NONE) {
+            search->visited[kind] = search->visit;
+        }
+        for (uint32_t j = 0; j < call->choice_count && !is_like_another; j++) {
+            const struct frame step = {.call = i, .choice = j};
+            if ((last->call == NONE || is_before(search, last, &step)) &&
+                (found->call == NONE || is_before(search, &step, found)) && is_step(search, i, j)) {
+                *found = step;
             }
         }
     }
-    return found;
 }
 
 /* The next step to try here after `last` was; a call of NONE: none before it, or none left. */
 static struct frame next_step(struct search *search, const struct frame *last)
 {
-    const struct frame nothing = {.call = NONE};
+    struct frame found = {.call = NONE};
     uint32_t first = NONE;
     const uint64_t limit = find_limit(search, &first);
-    struct frame found = nothing;
-    if (last->call == NONE || is_sure(search, last->call)) {
-        found = next_in_list(search, search->count, limit, last);
-        last = &nothing;
-    }
-    if (found.call == NONE) {
-        found = next_in_list(search, search->count + 1, limit, last);
-    }
+    find_next(search, search->count, limit, last, &found);
+    find_next(search, search->count + 1, limit, last, &found);
     return found;
 }
 
@@ -324,6 +329,42 @@ static void link_calls(struct search *search)
     }
 }
 
+/* -- What is alike -------------------------------------------------------------------------- */
+
+struct likeness {
+    struct register_choice choices[REGISTER_CHOICES_MAX];
+    uint32_t call;
+};
+
+static int compare_likeness(const void *left, const void *right)
+{
+    const struct likeness *l = left;
+    const struct likeness *r = right;
+    return memcmp(l->choices, r->choices, sizeof l->choices);
+}
+
+/* Calls that may have happened, of which nobody says when, and that would do the same. */
+static void find_kinds(struct search *search)
+{
+    struct likeness *all = checker_allocate(search->count, sizeof *all);
+    uint32_t count = 0;
+    uint32_t kind = 0;
+    for (uint32_t i = 0; i < search->count; i++) {
+        const struct register_call *call = &search->calls[i];
+        search->kinds[i] = NONE;
+        if (!is_sure(search, i) && call->hint == INT64_MAX) {
+            memcpy(all[count].choices, call->choices, sizeof call->choices);
+            all[count++].call = i;
+        }
+    }
+    qsort(all, count, sizeof *all, compare_likeness);
+    for (uint32_t i = 0; i < count; i++) {
+        kind += i > 0 && compare_likeness(&all[i - 1], &all[i]) != 0;
+        search->kinds[all[i].call] = kind;
+    }
+    free(all);
+}
+
 static void conclude(const struct chronicle *history, const struct search *search, uint32_t key,
                      enum checker_opinion opinion, struct checker_verdict *verdict)
 {
@@ -357,11 +398,16 @@ static enum checker_opinion judge_key(const struct chronicle *history, struct re
     search.calls = registers_calls(registers, key, &search.count);
     search.links = checker_allocate((size_t)search.count + 2, sizeof *search.links);
     search.frames = checker_allocate(search.count, sizeof *search.frames);
+    search.kinds = checker_allocate(search.count, sizeof *search.kinds);
+    search.visited = checker_allocate(search.count, sizeof *search.visited);
     link_calls(&search);
+    find_kinds(&search);
     const enum checker_opinion opinion = run_search(&search);
     if (opinion != CHECKER_ACCEPTS && verdict->opinion != opinion) {
         conclude(history, &search, key, opinion, verdict);
     }
+    free(search.kinds);
+    free(search.visited);
     free(search.links);
     free(search.frames);
     free(search.memory);

@@ -1,8 +1,8 @@
 /* checker_wgl.h -- the judge that searches: is there one order of the operations on each key?
  *
- * The independent second: it believes no revision. Each key is a register that can be absent
- * (check/register.h), and what is linearizable for every key by itself is linearizable (Herlihy
- * and Wing, 1990: the property is local). For each key it searches for an order that real time
+ * The independent second: it believes no revision, and follows them only as hints. Each key is a
+ * register that can be absent (check/register.h), and what is linearizable for every key by
+ * itself is linearizable (Herlihy and Wing, 1990: the property is local). For each key it searches for an order that real time
  * allows and in which every answer is right: Wing and Gong, Testing and Verifying Concurrent
  * Objects, 1993; with a memory of the (set of operations, value) pairs from which nothing was
  * found, after Lowe, Testing for Linearizability, 2017.
@@ -18,7 +18,7 @@ struct checker_wgl_options {
     size_t memory_max; /* Pairs remembered for one key, of 16 bytes; beyond it gives up. */
 };
 
-/* Judge, with a memory of 20,000 pairs. One key that cannot be explained rejects the history,
+/* Judge, with a memory of 100,000 pairs. One key that cannot be explained rejects the history,
  * even if the search gave up on others. */
 void checker_wgl(const struct chronicle *history, struct checker_verdict *verdict);
 

@@ -13,10 +13,18 @@ struct name {
     uint32_t key;
 };
 
+/* Where such a value was seen: an open table, found by value. */
+struct sighting {
+    uint64_t value; /* 0: the place is free. */
+    int64_t mod;    /* 0: nowhere. */
+};
+
 struct registers {
     const struct chronicle *history;
     struct name *names;
     size_t name_mask;
+    struct sighting *sightings; /* Values put by operations whose outcome nobody knows. */
+    size_t sighting_mask;
     uint32_t *operations; /* Those that touch key k: from start[k] up to start[k + 1]. */
     size_t *start;
     struct register_call *calls; /* Of the key asked for last. */
@@ -75,6 +83,50 @@ static void collect_names(struct registers *registers)
     for (size_t i = 0; i < history->item_count; i++) {
         const struct seen_item *item = &history->items[i];
         give_name(registers, item->key, item->mod, item->value);
+    }
+}
+
+/* -- Hints ---------------------------------------------------------------------------------- */
+
+/* A value's place, or the free one where it belongs. */
+static struct sighting *find_sighting(const struct registers *registers, uint64_t value)
+{
+    size_t at = (size_t)(value * 0x9e3779b97f4a7c15u >> 20) & registers->sighting_mask;
+    while (registers->sightings[at].value != 0 && registers->sightings[at].value != value) {
+        at = (at + 1) & registers->sighting_mask;
+    }
+    return &registers->sightings[at];
+}
+
+static uint32_t count_steps(const struct operation *operation)
+{
+    return (uint32_t)operation->compare_count + operation->then_count + operation->else_count;
+}
+
+static void collect_sightings(struct registers *registers)
+{
+    const struct chronicle *history = registers->history;
+    size_t capacity = 64;
+    for (size_t i = 0, steps = 0; i < history->operation_count; i++) {
+        const struct operation *operation = &history->operations[i];
+        steps += operation->outcome == OUTCOME_UNKNOWN ? count_steps(operation) : 0;
+        capacity = capacity < 2 * steps ? 2 * capacity : capacity;
+    }
+    registers->sighting_mask = capacity - 1;
+    registers->sightings = checker_allocate(capacity, sizeof *registers->sightings);
+    for (size_t i = 0; i < history->operation_count; i++) {
+        const struct operation *operation = &history->operations[i];
+        const uint32_t count = operation->outcome == OUTCOME_UNKNOWN ? count_steps(operation) : 0;
+        for (uint32_t j = operation->first_step; j < operation->first_step + count; j++) {
+            if (history->steps[j].kind == STEP_PUT) {
+                find_sighting(registers, history->steps[j].number)->value =
+                    history->steps[j].number;
+            }
+        }
+    }
+    for (size_t i = 0; i < history->item_count; i++) {
+        struct sighting *sighting = find_sighting(registers, history->items[i].value);
+        sighting->mod = sighting->value == 0 ? 0 : history->items[i].mod;
     }
 }
 
@@ -215,6 +267,18 @@ static int says_something(const struct register_choice *choice)
            choice->write != REGISTER_ANY;
 }
 
+/* The answer's revision, or a witness's, or where a value of a write was seen. */
+static int64_t find_hint(const struct registers *registers, const struct operation *operation,
+                         const struct register_call *call)
+{
+    int64_t hint = operation->revision > 0 ? operation->revision : INT64_MAX;
+    for (uint32_t i = 0; i < call->choice_count && hint == INT64_MAX; i++) {
+        const struct sighting *sighting = find_sighting(registers, call->choices[i].write);
+        hint = sighting->mod > 0 ? sighting->mod : INT64_MAX;
+    }
+    return hint;
+}
+
 static struct register_call project(const struct registers *registers, uint32_t index, uint32_t key)
 {
     const struct operation *operation = &registers->history->operations[index];
@@ -232,6 +296,7 @@ static struct register_call project(const struct registers *registers, uint32_t 
             call.choice_count += is_kept != 0;
         }
     }
+    call.hint = find_hint(registers, operation, &call);
     return call;
 }
 
@@ -306,6 +371,7 @@ struct registers *registers_new(const struct chronicle *history)
     registers->history = history;
     registers->start = checker_allocate((size_t)history->key_count + 1, sizeof(size_t));
     collect_names(registers);
+    collect_sightings(registers);
     list_operations(registers);
     return registers;
 }
@@ -313,6 +379,7 @@ struct registers *registers_new(const struct chronicle *history)
 void registers_free(struct registers *registers)
 {
     free(registers->names);
+    free(registers->sightings);
     free(registers->operations);
     free(registers->start);
     free(registers->calls);
@@ -336,36 +403,41 @@ static int compare_values(const void *left, const void *right)
     return (l > r) - (l < r);
 }
 
-/* The values that some call found the register to hold, sorted. Returns how many, or SIZE_MAX if
- * some call tells what it did not hold. */
-static size_t collect_demands(const struct register_call *calls, uint32_t count, uint64_t *values)
+/* The values that some condition names, sorted. Returns how many. `names_others` is set if some
+ * condition only tells what the register did not hold. */
+static size_t collect_named(const struct register_call *calls, uint32_t count, uint64_t *values,
+                            int *names_others)
 {
     size_t found = 0;
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t j = 0; j < calls[i].choice_count; j++) {
-            if (calls[i].choices[j].not [0] != REGISTER_ANY) {
-                return SIZE_MAX;
-            }
-            values[found] = calls[i].choices[j].is;
-            found += values[found] != REGISTER_ANY;
+            const struct register_choice *choice = &calls[i].choices[j];
+            values[found++] = choice->is;
+            values[found++] = choice->not [0];
+            values[found++] = choice->not [1];
+            *names_others |= choice->not [0] != REGISTER_ANY;
         }
     }
     qsort(values, found, sizeof *values, compare_values);
     return found;
 }
 
-/* An unknown put that nobody saw explains nothing, unless it is asked what was not there. */
-static uint32_t drop_useless(struct register_call *calls, uint32_t count)
+/* Values that no condition names become one; and an unknown put of such a value is left out: it
+ * explains nothing, unless it is asked what was not there. */
+static uint32_t simplify(struct register_call *calls, uint32_t count)
 {
-    uint64_t *values = checker_allocate((size_t)count * REGISTER_CHOICES_MAX, sizeof *values);
-    const size_t found = collect_demands(calls, count, values);
+    uint64_t *values = checker_allocate((size_t)count * REGISTER_CHOICES_MAX * 3, sizeof *values);
+    int names_others = 0;
+    const size_t found = collect_named(calls, count, values, &names_others);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
-        int is_useful = calls[i].end_us != UINT64_MAX || found == SIZE_MAX;
-        for (uint32_t j = 0; j < calls[i].choice_count && !is_useful; j++) {
-            const uint64_t *write = &calls[i].choices[j].write;
-            is_useful = *write == REGISTER_ABSENT ||
-                        bsearch(write, values, found, sizeof *values, compare_values) != NULL;
+        int is_useful = calls[i].end_us != UINT64_MAX || names_others;
+        for (uint32_t j = 0; j < calls[i].choice_count; j++) {
+            uint64_t *write = &calls[i].choices[j].write;
+            const int is_named = *write == REGISTER_ANY || *write == REGISTER_ABSENT ||
+                                 bsearch(write, values, found, sizeof *values, compare_values);
+            *write = is_named ? *write : REGISTER_OTHER;
+            is_useful |= is_named && *write != REGISTER_ANY;
         }
         if (is_useful) {
             calls[kept++] = calls[i];
@@ -393,7 +465,7 @@ const struct register_call *registers_calls(struct registers *registers, uint32_
         }
     }
     if (*count > 0) {
-        *count = drop_useless(registers->calls, *count);
+        *count = simplify(registers->calls, *count);
         qsort(registers->calls, *count, sizeof *registers->calls, compare_calls);
     }
     return registers->calls;

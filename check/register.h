@@ -1,7 +1,8 @@
 /* register.h -- a history as seen by one key: calls of a register that can be absent.
  *
- * Revisions are ignored, except as names: a compare with the revision of a version that somebody
- * saw or put is a compare with that version's value. Conditions that a register cannot express
+ * Revisions are not believed. They are names: a compare with the revision of a version that
+ * somebody saw or put is a compare with that version's value. And they are hints in which order
+ * to try the calls, which changes nothing of what can be explained. Conditions that a register cannot express
  * (a version count, an old revision's content) are left out, so a history that cannot be
  * explained here cannot be explained at all, but not the other way round. */
 #ifndef CHECK_REGISTER_H
@@ -14,7 +15,8 @@ enum {
 };
 
 #define REGISTER_ABSENT UINT64_C(0)
-#define REGISTER_ANY    UINT64_MAX /* No condition; nothing is written. */
+#define REGISTER_ANY    UINT64_MAX       /* No condition; nothing is written. */
+#define REGISTER_OTHER  (UINT64_MAX - 1) /* A value that no condition names: all such are one. */
 
 /* One way in which a call can have gone. */
 struct register_choice {
@@ -26,6 +28,7 @@ struct register_choice {
 struct register_call {
     uint64_t begin_us;
     uint64_t end_us; /* UINT64_MAX: nobody knows whether it happened. */
+    int64_t hint; /* At which revision it was done, for all that anybody says; INT64_MAX: nobody. */
     uint32_t operation;
     uint32_t choice_count; /* 0: it says nothing of the key, and does nothing to it. */
     struct register_choice choices[REGISTER_CHOICES_MAX];

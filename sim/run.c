@@ -130,12 +130,15 @@ static int come_together(struct run *run)
 
 /* -- The run -------------------------------------------------------------------------------- */
 
-/* What one judge cannot decide, and no other rejects, is counted: too many would be a blind eye. */
+/* What one judge cannot decide, and no other rejects, is counted: too many would be a blind eye
+ * (tally.c). */
 static void judge_history(struct run *run)
 {
     struct checker_verdict verdict;
     const enum checker_opinion opinion = checker_judge(workload_history(run->workload), &verdict);
-    run->result->is_undecided = opinion == CHECKER_GAVE_UP;
+    if (opinion == CHECKER_GAVE_UP) {
+        snprintf(run->result->doubt, sizeof run->result->doubt, "%s", verdict.text);
+    }
     if (opinion == CHECKER_REJECTS) {
         snprintf(run->result->failure, sizeof run->result->failure, "linearizability: %s",
                  verdict.text);

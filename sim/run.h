@@ -37,8 +37,8 @@ struct run_result {
     uint32_t clients;
     uint32_t marks[MARKS_MAX];  /* How often each was come by. */
     uint32_t faults[FAULT_END]; /* By kind; of those in the air: 1 if it was. */
-    int is_undecided;           /* No judge rejects what clients saw, but one gave up on it. */
-    char failure[768];          /* "" if all is well. */
+    char doubt[768];   /* Which judge gave up on what clients saw, where none rejects it. */
+    char failure[768]; /* "" if all is well. */
 };
 
 /* Misfortunes, of all kinds together. */

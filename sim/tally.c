@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 enum {
-    SEEDS_TO_SEE_ALL = 1000
+    SEEDS_TO_SEE_ALL = 1000,
+    UNDECIDED_SHARE = 100 /* One history in so many may be undecided. */
 };
 
 static double now(void)
@@ -82,7 +83,6 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
 {
     tally->done++;
     tally->simulated_us += result->simulated_us;
-    tally->undecided += result->is_undecided != 0;
     tally->operations += result->operations;
     tally->misfortunes += run_misfortunes(result);
     if (result->progress_us > tally->progress_us_max) {
@@ -97,6 +97,10 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
     if (result->failure[0] != 0) {
         tally->failures++;
         printf("seed %" PRIu64 " failed: %s\n", seed, result->failure);
+        print_line(tally->settings, seed);
+    } else if (result->doubt[0] != 0) {
+        tally->undecided++;
+        printf("seed %" PRIu64 " undecided: %s\n", seed, result->doubt);
         print_line(tally->settings, seed);
     }
     if (tally->settings->is_single) {
@@ -160,6 +164,17 @@ static void print_marks(struct tally *tally)
            marks_count(), excused);
 }
 
+/* Judges that give up are no judges: a few such histories may be, among many. */
+static void print_undecided(struct tally *tally)
+{
+    if (tally->undecided * UNDECIDED_SHARE > tally->done) {
+        printf("blind: the judges gave up on %" PRIu64 " of %" PRIu64
+               " histories, and may on 1 in %d\n",
+               tally->undecided, tally->done, UNDECIDED_SHARE);
+        tally->failures++;
+    }
+}
+
 void tally_print(struct tally *tally)
 {
     const struct settings *settings = tally->settings;
@@ -170,6 +185,7 @@ void tally_print(struct tally *tally)
         print_table(tally);
         print_marks(tally);
     }
+    print_undecided(tally);
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " failures, %" PRIu64
            " histories undecided, %.2f simulated hours, %.0f x real time per core\n",
            tally->done, tally->failures, tally->undecided, (double)tally->simulated_us / 3.6e9,

@@ -24,7 +24,8 @@ void tally_init(struct tally *tally, const struct settings *settings);
 void tally_add(struct tally *tally, uint64_t seed, const struct run_result *result);
 
 /* Print what it all was; the last line is for programs that count. After a thousand seeds of which
- * nothing was taken away, a mark that none has come by counts as a failure. */
+ * nothing was taken away, a mark that none has come by counts as a failure. So does it if the judges
+ * gave up on more than one history in a hundred. */
 void tally_print(struct tally *tally);
 
 #endif /* SIM_TALLY_H */
