@@ -4,10 +4,8 @@
  *   time      what began later shows at least as much                          (replay_time.c)
  *   replay    in order of revisions, each write and then the reads of the state that it made:
  *             every answer must be what the model says, and every write changes the model
- *
- * Where an answer and the model differ, either something unseen happened before (a guess explains
- * it: replay_guess.c), or the answer is wrong. What an answer shows of a key at a revision is
- * certain from then on, so no later guess can undo it. */
+ *   search    a revision that no known write has is given to one that nobody saw, such that all
+ *             answers are right, or none is left to try               (replay_search.c) */
 #include "check/checker_replay.h"
 
 #include <stdlib.h>
@@ -16,11 +14,6 @@
 #include "base/assert.h"
 #include "check/replay_internal.h"
 
-enum {
-    BANS_MAX = 2000,    /* Replays of one history, */
-    WORK_MAX = 20000000 /* and operations in all of them. */
-};
-
 int replay_reject(struct replay *replay, const char *sentence, int64_t first, int64_t second)
 {
     const int64_t both[2] = {first, second};
@@ -28,104 +21,48 @@ int replay_reject(struct replay *replay, const char *sentence, int64_t first, in
     return -1;
 }
 
-/* True if answers of later revisions came first: guesses were made without this one. */
-static int is_late(const struct replay *replay, const struct event *event)
+/* An answer is not the model's, because of one key or others that were explained already. */
+static int contradict(struct replay *replay, const struct event *event, const char *sentence,
+                      int64_t other)
 {
-    return event->revision < replay->now && replay->unplaced_count > 0;
+    replay->found = (struct contradiction){
+        .sentence = sentence, .revision = event->revision, .operations = {event->operation, other}};
+    return -1;
 }
 
-/* An answer about a key is not the model's, and no guess helps. */
-static int conclude_on_key(struct replay *replay, const struct event *event, uint32_t key,
-                           const char *sentence)
+/* Where an event looks at what was there: at this revision. */
+static int64_t revision_seen(const struct event *event)
 {
-    const int64_t at = event->is_read ? event->revision : event->revision - 1;
-    const struct version *version = model_at(&replay->model, key, at);
-    const int64_t both[2] = {event->operation,
-                             version == NULL ? CHECKER_NOBODY : (int64_t)version->operation};
-    const int is_unsure =
-        is_late(replay, event) || (replay->is_loose && replay_has_candidates(replay, key));
-    replay_blame(replay, key);
-    checker_conclude(replay->verdict, replay->history,
-                     is_unsure ? CHECKER_GAVE_UP : CHECKER_REJECTS, sentence, both);
-    return -1;
+    return event->kind == EVENT_READ ? event->revision : event->revision - 1;
+}
+
+static int contradict_on_key(struct replay *replay, const struct event *event, uint32_t key,
+                             const char *sentence)
+{
+    const struct version *version = model_at(&replay->model, key, event->revision);
+    replay_explain(replay, key, revision_seen(event));
+    return contradict(replay, event, sentence,
+                      version == NULL ? CHECKER_NOBODY : (int64_t)version->operation);
 }
 
 /* -- What an answer shows of one key -------------------------------------------------------- */
 
-static void note_seen(struct replay *replay, uint32_t key, int64_t revision, int is_settled)
-{
-    struct version *version = model_at(&replay->model, key, revision);
-    if (version != NULL) {
-        version->seen_until = replay_max(version->seen_until, revision);
-    }
-    if (is_settled || version == NULL) {
-        struct model_key *model_key = &replay->model.keys[key];
-        model_key->settled = replay_max(model_key->settled, revision);
-    }
-}
-
 /* The key was seen to be absent. */
 static int see_absent(struct replay *replay, const struct event *event, uint32_t key)
 {
-    const struct version *version = model_at(&replay->model, key, event->revision);
-    if (version != NULL && version->value != 0) {
-        const struct guess guess = {GUESS_DELETE, key, version->revision + 1, event->revision};
-        if (!replay_guess(replay, &guess)) {
-            return conclude_on_key(replay, event, key,
-                                   "a key was seen to be absent that had been put and not deleted");
-        }
-    }
-    note_seen(replay, key, event->revision, 1);
-    return 0;
+    return model_has(&replay->model, key, event->revision)
+               ? contradict_on_key(replay, event, key,
+                                   "a key was seen to be absent that had been put and not deleted")
+               : 0;
 }
 
 /* A deletion found the key, no matter with what. */
 static int see_present(struct replay *replay, const struct event *event, uint32_t key)
 {
-    const struct version *version = model_at(&replay->model, key, event->revision);
-    const struct guess guess = {GUESS_PUT, key, version == NULL ? 0 : version->revision + 1,
-                                event->revision};
-    if (!model_has(&replay->model, key, event->revision) && !replay_guess(replay, &guess)) {
-        return conclude_on_key(replay, event, key, "a key was said to be there that was absent");
-    }
-    return 0;
-}
-
-/* What must have happened, unseen, so that this version is as it was seen: 1 and a guess; 0: it
- * is as it was seen; -1: nothing can explain it. */
-static int diagnose(const struct replay *replay, const struct seen_item *item,
-                    const struct version *version, struct guess *guess)
-{
-    if (version == NULL || version->revision != item->mod || version->value != item->value) {
-        return -1;
-    }
-    if (version->create == item->create) {
-        *guess = (struct guess){GUESS_PUT, item->key, item->create + 1, item->mod - 1};
-        return item->version < version->number ? -1 : item->version > version->number;
-    }
-    if (item->create > item->mod) {
-        return -1;
-    }
-    const struct version *creation = model_at(&replay->model, item->key, item->create);
-    const int is_known = creation != NULL && creation->revision == item->create;
-    if (item->create < version->create) {
-        /* It was put before what looks like its creation, and not deleted in between. */
-        *guess = (struct guess){GUESS_PUT, item->key, item->create, item->create};
-        return !is_known && creation == model_at(&replay->model, item->key, version->create - 1)
-                   ? 1
-                   : -1;
-    }
-    /* The key was absent in between, and put again at the revision that the item says. */
-    if (!is_known) {
-        *guess = (struct guess){GUESS_PUT, item->key, item->create, item->create};
-        return 1;
-    }
-    const struct version *before = model_at(&replay->model, item->key, item->create - 1);
-    if (creation->value == 0 || before == NULL || before->value == 0) {
-        return -1;
-    }
-    *guess = (struct guess){GUESS_DELETE, item->key, before->revision + 1, item->create - 1};
-    return 1;
+    return model_has(&replay->model, key, event->revision)
+               ? 0
+               : contradict_on_key(replay, event, key,
+                                   "a key was said to be there that was absent");
 }
 
 /* Why an item cannot be, in words. */
@@ -145,65 +82,30 @@ static const char *blame(const struct seen_item *item, const struct version *ver
 
 static int see_item(struct replay *replay, const struct event *event, const struct seen_item *item)
 {
-    struct guess guess;
-    int outcome;
-    do {
-        const struct version *version = model_at(&replay->model, item->key, event->revision);
-        outcome = diagnose(replay, item, version, &guess);
-        if (outcome < 0 && version != NULL && !version->is_guess &&
-            version->revision != item->mod) {
-            return replay_reject(replay, blame(item, version), event->operation,
-                                 version->operation); /* Whatever was guessed. */
-        }
-        if (outcome < 0 || (outcome > 0 && !replay_guess(replay, &guess))) {
-            return conclude_on_key(replay, event, item->key, blame(item, version));
-        }
-    } while (outcome != 0);
-    note_seen(replay, item->key, event->revision, 1);
-    return 0;
+    const struct version *version = model_at(&replay->model, item->key, event->revision);
+    const int is_so = version != NULL && version->value == item->value && version->value != 0 &&
+                      version->revision == item->mod && version->create == item->create &&
+                      version->number == item->version;
+    return is_so ? 0 : contradict_on_key(replay, event, item->key, blame(item, version));
 }
 
 /* -- What an answer shows of a range -------------------------------------------------------- */
 
-/* How many keys of a range are there in the model. */
-static uint32_t count_present(const struct replay *replay, const struct step *step,
-                              int64_t revision)
+/* The count is told, and nothing of some keys. */
+static int see_count(struct replay *replay, const struct event *event, const struct step *step)
 {
     uint32_t count = 0;
     for (uint32_t key = step->key; key < step->end && key < replay->model.key_count; key++) {
-        count += model_has(&replay->model, key, revision) != 0;
+        count += model_has(&replay->model, key, event->revision) != 0;
     }
-    return count;
-}
-
-/* The count is told, and nothing of some keys: let guesses make up for the difference. */
-static int see_count(struct replay *replay, const struct event *event, const struct step *step)
-{
-    uint32_t present = count_present(replay, step, event->revision);
-    int is_open = is_late(replay, event);
+    if (count == step->count) {
+        return 0;
+    }
     for (uint32_t key = step->key; key < step->end && key < replay->model.key_count; key++) {
-        const int is_there = model_has(&replay->model, key, event->revision);
-        const struct version *version = model_at(&replay->model, key, event->revision);
-        const struct guess guess = {is_there ? GUESS_DELETE : GUESS_PUT, key,
-                                    version == NULL ? 0 : version->revision + 1, event->revision};
-        is_open |= replay_is_open(replay, key, event->revision);
-        if (present != step->count && is_there == (present > step->count) &&
-            replay_guess(replay, &guess)) {
-            replay->is_loose = 1; /* It might have been another key. */
-            present = count_present(replay, step, event->revision);
-        }
+        replay_explain(replay, key, revision_seen(event));
     }
-    if (present != step->count) {
-        for (uint32_t key = step->key; key < step->end && key < replay->model.key_count; key++) {
-            replay_blame(replay, key);
-        }
-        const int64_t both[2] = {event->operation, CHECKER_NOBODY};
-        checker_conclude(replay->verdict, replay->history,
-                         is_open ? CHECKER_GAVE_UP : CHECKER_REJECTS,
-                         "a count is not that of the keys that were there", both);
-        return -1;
-    }
-    return 0;
+    return contradict(replay, event, "a count is not that of the keys that were there",
+                      CHECKER_NOBODY);
 }
 
 /* The items are in order, within the range and the limit, and as many as the count says. */
@@ -234,8 +136,9 @@ static int see_range(struct replay *replay, const struct event *event, const str
     int outcome = 0;
 
     if (!is_well_formed(step, items)) {
-        return replay_reject(replay, "an answer contradicts itself: count, items, limit and more",
-                             event->operation, CHECKER_NOBODY);
+        return contradict(replay, event,
+                          "an answer contradicts itself: count, items, limit and more",
+                          CHECKER_NOBODY);
     }
     for (uint32_t key = step->key; key < end && key < replay->model.key_count && outcome == 0;
          key++) {
@@ -265,11 +168,10 @@ static int enter(struct replay *replay, const struct event *event, uint32_t key,
     const struct version version = {
         .revision = event->revision, .value = value, .operation = event->operation};
     if (before != NULL && before->revision == event->revision) {
-        return replay_reject(replay, "a key is written twice in one revision", event->operation,
-                             before->operation);
+        return contradict(replay, event, "a key is written twice in one revision",
+                          before->operation);
     }
     model_enter(&replay->model, key, &version);
-    replay->written++;
     return 0;
 }
 
@@ -297,12 +199,11 @@ static int replay_delete(struct replay *replay, const struct event *event, const
     for (uint32_t key = step->key; key < step->end && key < replay->model.key_count && outcome == 0;
          key++) {
         if (!model_has(&replay->model, key, event->revision)) {
-            if (is_answered(replay, event)) {
-                note_seen(replay, key, event->revision, 1);
-            }
-        } else if (event->is_read) {
-            outcome = replay_reject(replay, "a deletion of a key that was there took no revision",
-                                    event->operation, CHECKER_NOBODY);
+            continue;
+        }
+        if (event->kind == EVENT_READ) {
+            outcome = contradict_on_key(replay, event, key,
+                                        "a deletion of a key that was there took no revision");
         } else {
             outcome = enter(replay, event, key, 0);
         }
@@ -317,50 +218,45 @@ static int replay_get(struct replay *replay, const struct event *event, const st
         return 0;
     }
     if (step->number != 0) {
-        /* Within a txn it comes later than others at its revision: a guess may be in its way. */
-        replay->is_loose |= past.revision != (int64_t)step->number;
         past.revision = (int64_t)step->number;
-        past.is_read = 1;
+        past.kind = EVENT_READ;
     }
     return see_range(replay, &past, step);
 }
 
 /* -- Compares ------------------------------------------------------------------------------- */
 
-/* Let something unseen have happened to the key so that this compare holds, or does not: a
- * deletion or a put since its last known write, or one of them before that. */
-static void turn(struct replay *replay, const struct step *compare, int64_t revision)
+int replay_compare(const struct replay *replay, const struct step *compare, int64_t revision)
 {
-    static const struct version NEVER = {0};
-    const struct version *last = model_at(&replay->model, compare->key, revision);
-    const struct version now = last == NULL ? NEVER : *last;
-    const int holds = replay_compare_version(compare, &now);
-    const int is_there = now.value != 0;
-    const struct version outcomes[] = {
-        NEVER,
-        {revision, is_there ? now.create : revision, 0, UINT64_MAX, now.number + 1, 0, 0},
-        {now.revision, now.revision, 0, now.value, 1, 0, 0},
-        {now.revision, now.create, 0, now.value, now.number + 1, 0, 0},
-    };
-    const struct guess guesses[] = {
-        {GUESS_DELETE, compare->key, now.revision + 1, revision},
-        {GUESS_PUT, compare->key, now.revision + 1, revision},
-        {GUESS_DELETE, compare->key, now.create + 1, now.revision - 1},
-        {GUESS_PUT, compare->key, now.create + 1, now.revision - 1},
-    };
-    for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++) {
-        const int is_possible = is_there || i == 1;
-        if (is_possible && replay_compare_version(compare, &outcomes[i]) != holds &&
-            replay_guess(replay, &guesses[i])) {
-            return;
-        }
+    const struct version *version = model_at(&replay->model, compare->key, revision);
+    const int is_there = version != NULL && version->value != 0;
+    uint64_t number = 0;
+    if (compare->target == TARGET_VALUE && !is_there) {
+        return 0;
+    }
+    if (is_there) {
+        number = compare->target == TARGET_MOD       ? (uint64_t)version->revision
+                 : compare->target == TARGET_CREATE  ? (uint64_t)version->create
+                 : compare->target == TARGET_VERSION ? version->number
+                                                     : version->value;
+    }
+    switch (compare->relation) {
+    case RELATION_EQUAL:
+        return number == compare->number;
+    case RELATION_NOT_EQUAL:
+        return number != compare->number;
+    case RELATION_LESS:
+        return number < compare->number;
+    default:
+        return number > compare->number;
     }
 }
 
-static const struct step *find_false(const struct replay *replay, const struct step *compares,
-                                     uint32_t count, int64_t revision)
+static const struct step *find_false(const struct replay *replay, const struct operation *operation,
+                                     int64_t revision)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    const struct step *compares = &replay->history->steps[operation->first_step];
+    for (uint32_t i = 0; i < operation->compare_count; i++) {
         if (!replay_compare(replay, &compares[i], revision)) {
             return &compares[i];
         }
@@ -368,59 +264,30 @@ static const struct step *find_false(const struct replay *replay, const struct s
     return NULL;
 }
 
-/* True if any of the keys that are compared could be otherwise than the model says. */
-static int are_compares_open(const struct replay *replay, const struct event *event)
+uint8_t replay_branch(const struct replay *replay, const struct operation *operation,
+                      int64_t revision)
 {
-    const struct operation *operation = &replay->history->operations[event->operation];
-    const struct step *compares = &replay->history->steps[operation->first_step];
-    const int64_t at = event->is_read ? event->revision : event->revision - 1;
-    int is_open = 0;
-    for (uint32_t i = 0; i < operation->compare_count; i++) {
-        is_open |= replay_is_open(replay, compares[i].key, at);
-    }
-    return is_open;
+    return find_false(replay, operation, revision) == NULL ? PLACE_THEN : PLACE_ELSE;
 }
 
-static int see_compares(struct replay *replay, const struct event *event, int has_succeeded,
-                        int is_open)
+static int see_compares(struct replay *replay, const struct event *event, int has_succeeded)
 {
     const struct operation *operation = &replay->history->operations[event->operation];
     const struct step *compares = &replay->history->steps[operation->first_step];
-    const uint32_t count = operation->compare_count;
-    const int64_t at = event->is_read ? event->revision : event->revision - 1;
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (has_succeeded ? !replay_compare(replay, &compares[i], at)
-                          : find_false(replay, compares, count, at) == NULL) {
-            turn(replay, &compares[i], at);
-        }
+    const int64_t at = revision_seen(event);
+    const struct step *wrong = find_false(replay, operation, at);
+    if ((wrong == NULL) == has_succeeded) {
+        return 0;
     }
-    const struct step *wrong = find_false(replay, compares, count, at);
-    if ((wrong == NULL) != has_succeeded) {
-        for (uint32_t i = 0; i < count; i++) {
-            replay_blame(replay, compares[i].key);
-        }
-        const struct step *shown = wrong != NULL || count == 0 ? wrong : &compares[0];
-        const struct version *version =
-            shown == NULL ? NULL : model_at(&replay->model, shown->key, at);
-        const int64_t both[2] = {event->operation,
-                                 version == NULL ? CHECKER_NOBODY : (int64_t)version->operation};
-        checker_conclude(replay->verdict, replay->history,
-                         is_open ? CHECKER_GAVE_UP : CHECKER_REJECTS,
-                         has_succeeded ? "a txn succeeded though one of its compares did not hold"
-                                       : "a txn failed though all of its compares held",
-                         both);
-        return -1;
+    for (uint32_t i = 0; i < operation->compare_count; i++) {
+        replay_explain(replay, compares[i].key, at);
     }
-    for (uint32_t i = 0; i < count && has_succeeded; i++) {
-        const struct step *compare = &compares[i];
-        const int is_absence = compare->number == 0; /* Nobody puts the value 0. */
-        const int is_named = compare->target == TARGET_MOD || compare->target == TARGET_VALUE;
-        if (compare->relation == RELATION_EQUAL && (is_absence || is_named)) {
-            note_seen(replay, compare->key, at, is_absence);
-        }
-    }
-    return 0;
+    const struct step *shown = wrong != NULL || operation->compare_count == 0 ? wrong : compares;
+    const struct version *version = shown == NULL ? NULL : model_at(&replay->model, shown->key, at);
+    return contradict(replay, event,
+                      has_succeeded ? "a txn succeeded though one of its compares did not hold"
+                                    : "a txn failed though all of its compares held",
+                      version == NULL ? CHECKER_NOBODY : (int64_t)version->operation);
 }
 
 /* -- Operations in order -------------------------------------------------------------------- */
@@ -432,34 +299,43 @@ static int compare_events(const void *left, const void *right)
     if (l->revision != r->revision) {
         return l->revision < r->revision ? -1 : 1;
     }
-    if (l->is_read != r->is_read) {
-        return l->is_read ? 1 : -1;
+    if (l->kind != r->kind) {
+        return l->kind < r->kind ? -1 : 1;
     }
     return (l->operation > r->operation) - (l->operation < r->operation);
 }
 
-/* Which events are there: every write that was placed, and every answer that wrote nothing. */
-static size_t collect_events(const struct replay *replay, struct event *events)
+/* Which events are there: every write that was placed, every gap, and every answer that wrote
+ * nothing. There is room for all of them. */
+static size_t collect_events(struct replay *replay, struct event *events)
 {
     const struct chronicle *history = replay->history;
     size_t count = 0;
     for (uint32_t i = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
         const struct step *step = &history->steps[operation->first_step];
-        struct event event = {replay->placements[i].revision, i, 0};
+        struct event event = {replay->placements[i].revision, i, EVENT_WRITE};
         if (event.revision == 0) {
             if (operation->outcome != OUTCOME_DONE || operation->kind == OPERATION_RESTART ||
                 operation->kind == OPERATION_COMPACT) {
                 continue;
             }
-            event.is_read = 1;
+            event.kind = EVENT_READ;
             event.revision = operation->kind == OPERATION_GET && step->number != 0
                                  ? (int64_t)step->number
                                  : operation->revision;
         }
         events[count++] = event;
     }
+    for (uint32_t i = 0; i < replay->gap_count; i++) {
+        events[count++] = (struct event){replay->gaps[i].revision, i, EVENT_GAP};
+    }
     qsort(events, count, sizeof *events, compare_events);
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].kind == EVENT_GAP) {
+            replay->gaps[events[i].operation].event = i;
+        }
+    }
     return count;
 }
 
@@ -486,111 +362,75 @@ static int replay_steps(struct replay *replay, const struct event *event, int ha
 }
 
 /* Which branch was taken. Where nobody knows, the compares decide. */
-static uint8_t find_branch(struct replay *replay, const struct event *event)
+static uint8_t find_branch(const struct replay *replay, const struct event *event)
 {
     const struct operation *operation = &replay->history->operations[event->operation];
-    struct placement *placement = &replay->placements[event->operation];
-    if (event->is_read) {
+    const uint8_t branch = replay->placements[event->operation].branch;
+    if (event->kind == EVENT_READ) {
         return operation->has_succeeded ? PLACE_THEN : PLACE_ELSE;
     }
-    if (placement->branch == 0) {
-        const struct step *compares = &replay->history->steps[operation->first_step];
-        const struct step *wrong =
-            find_false(replay, compares, operation->compare_count, event->revision - 1);
-        placement->branch = wrong == NULL ? PLACE_THEN : PLACE_ELSE;
-    }
-    return placement->branch;
+    return branch != 0 ? branch : replay_branch(replay, operation, event->revision - 1);
 }
 
-/* What a failed txn read shows more than that some compare did not hold, so it is looked at
- * first; what a successful one is to change must not be there when its compares are judged. */
+/* Its revision is its own, and it wrote nothing. */
+static int contradict_on_nothing(struct replay *replay, const struct event *event)
+{
+    const struct operation *operation = &replay->history->operations[event->operation];
+    for (uint32_t i = 0; i < chronicle_step_count(operation); i++) {
+        const struct step *step = &replay->history->steps[operation->first_step + i];
+        for (uint32_t key = step->key; key < step->end && key < replay->model.key_count; key++) {
+            replay_explain(replay, key, event->revision - 1);
+        }
+    }
+    return contradict(replay, event, "a revision was given to a write that changed nothing",
+                      CHECKER_NOBODY);
+}
+
 static int replay_event(struct replay *replay, const struct event *event)
 {
     const struct operation *operation = &replay->history->operations[event->operation];
     const int has_succeeded = find_branch(replay, event) == PLACE_THEN;
-    const int is_txn = operation->kind == OPERATION_TXN;
-    const int is_open = are_compares_open(replay, event);
-    const uint64_t written = replay->written;
-    replay->now = event->revision;
-    replay->culprit = -1;
-    int outcome = is_txn && has_succeeded ? see_compares(replay, event, 1, is_open) : 0;
+    const size_t mark = model_mark(&replay->model);
+    int outcome = operation->kind == OPERATION_TXN ? see_compares(replay, event, has_succeeded) : 0;
     outcome = outcome != 0 ? outcome : replay_steps(replay, event, has_succeeded);
-    if (outcome == 0 && is_txn && !has_succeeded) {
-        outcome = see_compares(replay, event, 0, is_open);
-    }
-    if (outcome == 0 && !event->is_read && replay->written == written) {
-        outcome = replay_reject(replay, "a revision was given to a write that changed nothing",
-                                event->operation, CHECKER_NOBODY);
+    if (outcome == 0 && event->kind == EVENT_WRITE && model_mark(&replay->model) == mark) {
+        outcome = contradict_on_nothing(replay, event);
     }
     return outcome;
 }
 
-static void replay_all(struct replay *replay, const struct event *events, size_t count)
+static void replay_all(struct replay *replay)
 {
-    int outcome = 0;
-    *replay->verdict = (struct checker_verdict){.opinion = CHECKER_ACCEPTS};
-    model_init(&replay->model, replay->history->key_count);
-    for (size_t i = 0; i < count && outcome == 0; i++) {
-        outcome = replay_event(replay, &events[i]);
-    }
-    if (outcome == 0) {
-        (void)replay_fill(replay);
-    }
-    model_deinit(&replay->model);
-}
-
-/* Guesses look ahead, but not at everything. So what they explain is believed only if it stands
- * as if it were known: each write where it was put, and nothing to guess any more. */
-static void verify(struct replay *replay)
-{
-    for (size_t i = 0; i < replay->guess_count; i++) {
-        const struct guessed *guess = &replay->guesses[i];
-        replay->placements[guess->operation] =
-            (struct placement){guess->revision, guess->operation, guess->branch};
-    }
-    memset(replay->candidate_start, 0,
-           ((size_t)replay->history->key_count + 1) * sizeof *replay->candidate_start);
-    replay->guess_count = 0;
-    struct event *events = checker_allocate(replay->history->operation_count, sizeof *events);
-    replay_all(replay, events, collect_events(replay, events));
-    if (replay->verdict->opinion == CHECKER_REJECTS) {
-        replay->verdict->opinion = CHECKER_GAVE_UP;
-    }
-    free(events);
-}
-
-/* Replay; and as long as guesses are in the way, again without the one that is to blame. */
-static void replay_and_guess(struct replay *replay)
-{
-    struct event *events = checker_allocate(replay->history->operation_count, sizeof *events);
+    const size_t room = replay->history->operation_count + replay->gap_count;
+    struct event *events = checker_allocate(room, sizeof *events);
     const size_t count = collect_events(replay, events);
-    if (replay->unplaced_count > 0) {
-        const size_t tries = WORK_MAX / (count + 1) + 1;
-        replay->guesses = checker_allocate(replay->unplaced_count, sizeof *replay->guesses);
-        replay->ban_capacity = tries < BANS_MAX ? tries : BANS_MAX;
-        replay->bans = checker_allocate(replay->ban_capacity, sizeof *replay->bans);
+    size_t next = 0;
+    int is_over = 0;
+    model_init(&replay->model, replay->history->key_count);
+    if (replay->gap_count > 0) {
+        replay_prepare_search(replay);
         replay_collect_timeline(replay, events, count);
     }
-    do {
-        replay_all(replay, events, count);
-    } while (replay->verdict->opinion == CHECKER_GAVE_UP && replay_ban(replay));
-    if (replay->verdict->opinion == CHECKER_ACCEPTS && replay->guess_count > 0) {
-        verify(replay);
+    while (next < count && !is_over) {
+        const struct event *event = &events[next++];
+        const int outcome = event->kind == EVENT_GAP ? replay_fill(replay, event->operation)
+                                                     : replay_event(replay, event);
+        replay->work++;
+        is_over = outcome != 0 && !replay_go_back(replay, &next);
     }
     replay_forget_timeline(replay);
-    free(replay->guesses);
-    free(replay->bans);
+    replay_forget_search(replay);
+    model_deinit(&replay->model);
     free(events);
 }
 
 void checker_replay(const struct chronicle *history, struct checker_verdict *verdict)
 {
-    struct replay replay = {
-        .history = history, .verdict = verdict, .base = history->base, .culprit = -1};
+    struct replay replay = {.history = history, .verdict = verdict, .base = history->base};
     *verdict = (struct checker_verdict){.opinion = CHECKER_ACCEPTS};
     if (checker_find_flaw(history, verdict) == 0 && replay_place(&replay) == 0 &&
         replay_check_time(&replay) == 0) {
-        replay_and_guess(&replay);
+        replay_all(&replay);
     }
     replay_forget_places(&replay);
 }

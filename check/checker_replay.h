@@ -14,18 +14,18 @@
  *
  * A write whose outcome nobody knows happened if somebody saw its value, at the revision where
  * it was seen, all of it, and not twice. One that left no trace of its own (a deletion; a put
- * that was overwritten) is placed where an answer shows that something unseen must have
- * happened, at a revision that no known write has and that nobody was told of before the write
- * began. A place found so is a guess; and every revision that is left over is given to some
- * write in the end. If there were any guesses, the history is replayed once more with all of them
- * in their places and none to be made: only what stands then is accepted. Where guesses of writes
- * of many keys or of txns got in each other's way, the judge says that it gave up. */
+ * that was overwritten) may have any revision that is left over and that nobody was told of before
+ * the write began; and every revision that is left over was given to such a write. Which one had
+ * which is searched for, until all answers are right or nothing is left to try. So it accepts
+ * exactly what some correct store can have answered; it gives up only where the search would take
+ * too long. */
 #ifndef CHECK_CHECKER_REPLAY_H
 #define CHECK_CHECKER_REPLAY_H
 
 #include "check/checker.h"
 
-/* Judge. Takes O(n log n), n counting operations, steps, items and the keys of ranges. */
+/* Judge. Takes O(n log n), n counting operations, steps, items and the keys of ranges, and what
+ * the search takes. */
 void checker_replay(const struct chronicle *history, struct checker_verdict *verdict);
 
 #endif /* CHECK_CHECKER_REPLAY_H */

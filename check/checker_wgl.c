@@ -183,12 +183,14 @@ static int is_read(const struct register_choice *way)
     return way->write == REGISTER_ANY || way->write == way->is;
 }
 
-/* True if this choice could come now; what need not come at all, only if it changes something. */
+/* True if this choice could come now. What need not come at all, and of which nobody says when,
+ * comes only if it changes something. */
 static int is_step(const struct search *search, uint32_t call, uint32_t choice)
 {
     const struct register_choice *way = &search->calls[call].choices[choice];
     return register_meets(way, search->value) && !is_read(way) &&
-           (way->write != search->value || is_sure(search, call));
+           (way->write != search->value || is_sure(search, call) ||
+            search->calls[call].hint != INT64_MAX);
 }
 
 /* Take every read that fits. (A write of what is there already is no read: elsewhere it might

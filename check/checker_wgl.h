@@ -2,10 +2,10 @@
  *
  * The independent second: it believes no revision, and follows them only as hints. Each key is a
  * register that can be absent (check/register.h), and what is linearizable for every key by
- * itself is linearizable (Herlihy and Wing, 1990: the property is local). For each key it searches for an order that real time
- * allows and in which every answer is right: Wing and Gong, Testing and Verifying Concurrent
- * Objects, 1993; with a memory of the (set of operations, value) pairs from which nothing was
- * found, after Lowe, Testing for Linearizability, 2017.
+ * itself is linearizable (Herlihy and Wing, 1990: the property is local). For each key it
+ * searches for an order that real time allows and in which every answer is right: Wing and Gong,
+ * Testing and Verifying Concurrent Objects, 1993; with a memory of the (set of operations, value)
+ * pairs from which nothing was found, after Lowe, Testing for Linearizability, 2017.
  *
  * What spans keys (a txn, a range) is judged key by key only. Reads that may be old and reads of
  * past revisions are left out. */

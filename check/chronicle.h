@@ -186,6 +186,18 @@ void chronicle_report(struct chronicle *history, const struct state_report *repo
 
 /* -- Reading -------------------------------------------------------------------------------- */
 
+/* All steps of an operation: compares, then, else. */
+static inline uint32_t chronicle_step_count(const struct operation *operation)
+{
+    return (uint32_t)operation->compare_count + operation->then_count + operation->else_count;
+}
+
+/* True if a step may change a key. */
+static inline int step_is_write(const struct step *step)
+{
+    return step->kind == STEP_PUT || step->kind == STEP_DELETE;
+}
+
 /* The steps that are done if the compares hold, or if not. Borrowed until the next addition. */
 const struct step *chronicle_branch(const struct chronicle *history,
                                     const struct operation *operation, int has_succeeded,

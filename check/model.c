@@ -2,7 +2,6 @@
 #include "check/model.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "check/checker.h"
@@ -19,6 +18,7 @@ void model_deinit(struct model *model)
         free(model->keys[i].versions);
     }
     free(model->keys);
+    free(model->entered);
 }
 
 /* How many versions of the key are at or below a revision. Mostly all of them are. */
@@ -40,7 +40,7 @@ static size_t count_at(const struct model_key *key, int64_t revision)
     return low;
 }
 
-struct version *model_at(const struct model *model, uint32_t key, int64_t revision)
+const struct version *model_at(const struct model *model, uint32_t key, int64_t revision)
 {
     assert(key < model->key_count);
     const size_t count = count_at(&model->keys[key], revision);
@@ -53,37 +53,52 @@ int model_has(const struct model *model, uint32_t key, int64_t revision)
     return version != NULL && version->value != 0;
 }
 
-/* Count puts from one version on, until a version is reached that is as it should be. */
-static void count_anew(struct model_key *key, size_t from)
+struct version model_next(const struct version *before, const struct version *write)
 {
-    for (size_t i = from; i < key->count; i++) {
-        const struct version *before = i == 0 ? NULL : &key->versions[i - 1];
-        const int was_there = before != NULL && before->value != 0;
-        struct version *version = &key->versions[i];
-        version->number = version->value == 0 ? 0 : was_there ? before->number + 1 : 1;
-        version->create = version->value == 0 ? 0 : was_there ? before->create : version->revision;
-        if (version->value == 0 && i > from) {
-            break;
-        }
-    }
+    const int was_there = before != NULL && before->value != 0;
+    struct version next = *write;
+    next.number = next.value == 0 ? 0 : was_there ? before->number + 1 : 1;
+    next.create = next.value == 0 ? 0 : was_there ? before->create : next.revision;
+    return next;
 }
 
-void model_enter(struct model *model, uint32_t index, const struct version *version)
+/* Room for one more. */
+static void *grow(void *array, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity) {
+        return array;
+    }
+    *capacity = *capacity == 0 ? 4 : *capacity * 2;
+    void *larger = realloc(array, *capacity * size);
+    if (larger == NULL) {
+        abort();
+    }
+    return larger;
+}
+
+void model_enter(struct model *model, uint32_t index, const struct version *write)
 {
     assert(index < model->key_count);
     struct model_key *key = &model->keys[index];
-    const size_t at = count_at(key, version->revision);
-    assert(at == 0 || key->versions[at - 1].revision < version->revision);
-    if (key->count == key->capacity) {
-        key->capacity = key->capacity == 0 ? 4 : key->capacity * 2;
-        key->versions = realloc(key->versions, key->capacity * sizeof *key->versions);
-        if (key->versions == NULL) {
-            abort();
-        }
+    const struct version *before = key->count == 0 ? NULL : &key->versions[key->count - 1];
+    assert(before == NULL || before->revision < write->revision);
+    const struct version next = model_next(before, write);
+    key->versions = grow(key->versions, key->count, &key->capacity, sizeof *key->versions);
+    key->versions[key->count++] = next;
+    model->entered = grow(model->entered, model->entered_count, &model->entered_capacity,
+                          sizeof *model->entered);
+    model->entered[model->entered_count++] = index;
+}
+
+size_t model_mark(const struct model *model)
+{
+    return model->entered_count;
+}
+
+void model_undo(struct model *model, size_t mark)
+{
+    assert(mark <= model->entered_count);
+    while (model->entered_count > mark) {
+        model->keys[model->entered[--model->entered_count]].count--;
     }
-    memmove(key->versions + at + 1, key->versions + at, (key->count - at) * sizeof *key->versions);
-    key->versions[at] = *version;
-    key->versions[at].seen_until = version->revision;
-    key->count++;
-    count_anew(key, at);
 }

@@ -98,25 +98,21 @@ static struct sighting *find_sighting(const struct registers *registers, uint64_
     return &registers->sightings[at];
 }
 
-static uint32_t count_steps(const struct operation *operation)
-{
-    return (uint32_t)operation->compare_count + operation->then_count + operation->else_count;
-}
-
 static void collect_sightings(struct registers *registers)
 {
     const struct chronicle *history = registers->history;
     size_t capacity = 64;
     for (size_t i = 0, steps = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
-        steps += operation->outcome == OUTCOME_UNKNOWN ? count_steps(operation) : 0;
+        steps += operation->outcome == OUTCOME_UNKNOWN ? chronicle_step_count(operation) : 0;
         capacity = capacity < 2 * steps ? 2 * capacity : capacity;
     }
     registers->sighting_mask = capacity - 1;
     registers->sightings = checker_allocate(capacity, sizeof *registers->sightings);
     for (size_t i = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
-        const uint32_t count = operation->outcome == OUTCOME_UNKNOWN ? count_steps(operation) : 0;
+        const uint32_t count =
+            operation->outcome == OUTCOME_UNKNOWN ? chronicle_step_count(operation) : 0;
         for (uint32_t j = operation->first_step; j < operation->first_step + count; j++) {
             if (history->steps[j].kind == STEP_PUT) {
                 find_sighting(registers, history->steps[j].number)->value =

@@ -1,9 +1,9 @@
 /* register.h -- a history as seen by one key: calls of a register that can be absent.
  *
  * Revisions are not believed. They are names: a compare with the revision of a version that
- * somebody saw or put is a compare with that version's value. And they are hints in which order
- * to try the calls, which changes nothing of what can be explained. Conditions that a register cannot express
- * (a version count, an old revision's content) are left out, so a history that cannot be
+ * somebody saw or put is a compare with that version's value. And they are hints in which order to
+ * try the calls, which changes nothing of what can be explained. Conditions that a register cannot
+ * express (a version count, an old revision's content) are left out, so a history that cannot be
  * explained here cannot be explained at all, but not the other way round. */
 #ifndef CHECK_REGISTER_H
 #define CHECK_REGISTER_H

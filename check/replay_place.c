@@ -35,11 +35,6 @@ static struct writer *find_place(const struct writers *writers, uint64_t value)
     return &writers->table[at];
 }
 
-static uint32_t count_steps(const struct operation *operation)
-{
-    return (uint32_t)operation->compare_count + operation->then_count + operation->else_count;
-}
-
 static int collect_writers(struct replay *replay, struct writers *writers)
 {
     const struct chronicle *history = replay->history;
@@ -51,7 +46,7 @@ static int collect_writers(struct replay *replay, struct writers *writers)
     writers->table = checker_allocate(capacity, sizeof *writers->table);
     for (uint32_t i = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
-        for (uint32_t j = 0; j < count_steps(operation); j++) {
+        for (uint32_t j = 0; j < chronicle_step_count(operation); j++) {
             const uint32_t step = operation->first_step + j;
             if (history->steps[step].kind != STEP_PUT) {
                 continue;
@@ -171,7 +166,8 @@ static int place_witnessed(struct replay *replay)
             return replay_reject(replay, "a write has a revision below the store's first", i,
                                  CHECKER_NOBODY);
         }
-        replay->placements[i] = (struct placement){.revision = operation->revision, .teller = i};
+        replay->placements[i] = (struct placement){operation->revision, i,
+                                                   operation->compare_count == 0 ? PLACE_THEN : 0};
     }
     return 0;
 }
@@ -188,7 +184,7 @@ static int check_range_of_revisions(struct replay *replay)
         const struct operation *operation = &history->operations[i];
         known += replay->placements[i].revision != 0;
         if (operation->kind == OPERATION_RESTART || operation->outcome > OUTCOME_DONE ||
-            operation->revision == 0) {
+            (operation->outcome == OUTCOME_UNKNOWN && operation->revision == 0)) {
             continue;
         }
         if (operation->revision < replay->base + (replay->placements[i].revision != 0)) {
@@ -225,20 +221,19 @@ static int enter_known(struct replay *replay)
             continue;
         }
         struct revision *revision = replay_revision(replay, replay->placements[i].revision);
-        if (revision->use == REVISION_KNOWN) {
+        if (revision->is_known) {
             return replay_reject(replay, "two writes have the same revision", revision->operation,
                                  i);
         }
-        revision->use = REVISION_KNOWN;
+        revision->is_known = 1;
         revision->operation = i;
     }
     return 0;
 }
 
-/* A revision was given by the time that a greater one was; and where the next gap is. */
+/* A revision was given by the time that a greater one was. */
 static void link_revisions(struct replay *replay)
 {
-    int64_t next_gap = replay->last + 1;
     const struct revision *greater = replay_revision(replay, replay->last + 1);
     for (int64_t i = replay->last; i >= replay->base; i--) {
         struct revision *revision = replay_revision(replay, i);
@@ -247,10 +242,21 @@ static void link_revisions(struct replay *replay)
             revision->teller = greater->teller;
         }
         greater = revision;
-        next_gap = i == replay->base || revision->use == REVISION_KNOWN ? next_gap : i;
-        revision->next_gap = next_gap;
     }
-    replay_revision(replay, replay->last + 1)->next_gap = replay->last + 1;
+}
+
+static void collect_gaps(struct replay *replay)
+{
+    const size_t free_count = (size_t)(replay->last - replay->base);
+    replay->gaps = checker_allocate(free_count, sizeof *replay->gaps);
+    for (int64_t i = replay->base + 1; i <= replay->last + 1; i++) {
+        struct revision *revision = replay_revision(replay, i);
+        revision->gaps_below = replay->gap_count;
+        if (i <= replay->last && !revision->is_known) {
+            replay->gaps[replay->gap_count++] =
+                (struct gap){.revision = i, .known_us = revision->known_us};
+        }
+    }
 }
 
 static int check_begun(struct replay *replay)
@@ -272,7 +278,7 @@ static int check_begun(struct replay *replay)
 int64_t replay_writer(const struct replay *replay, int64_t revision)
 {
     if (revision <= replay->base || revision > replay->last ||
-        replay_revision(replay, revision)->use != REVISION_KNOWN) {
+        !replay_revision(replay, revision)->is_known) {
         return CHECKER_NOBODY;
     }
     return replay_revision(replay, revision)->operation;
@@ -281,22 +287,19 @@ int64_t replay_writer(const struct replay *replay, int64_t revision)
 static int check_gaps(struct replay *replay)
 {
     size_t begun = 0;
-    size_t used = 0;
-    int64_t gap = replay_revision(replay, replay->base)->next_gap;
-    for (; gap <= replay->last; gap = replay_revision(replay, gap + 1)->next_gap) {
-        const uint64_t known_us = replay_revision(replay, gap)->known_us;
+    for (uint32_t i = 0; i < replay->gap_count; i++) {
+        const struct gap *gap = &replay->gaps[i];
         while (begun < replay->unplaced_count &&
-               replay->history->operations[replay->unplaced[begun]].begin_us <= known_us) {
+               replay->history->operations[replay->unplaced[begun]].begin_us <= gap->known_us) {
             begun++;
         }
-        if (used == begun) {
+        if (i == begun) {
             char sentence[160];
             snprintf(sentence, sizeof sentence,
-                     "revision %" PRId64 " was given, and no write can have it", gap);
-            return replay_reject(replay, sentence, replay_writer(replay, gap - 1),
-                                 replay_writer(replay, gap + 1));
+                     "revision %" PRId64 " was given, and no write can have it", gap->revision);
+            return replay_reject(replay, sentence, replay_writer(replay, gap->revision - 1),
+                                 replay_writer(replay, gap->revision + 1));
         }
-        used++;
     }
     return 0;
 }
@@ -328,45 +331,6 @@ static void collect_unplaced(struct replay *replay)
     qsort(replay->unplaced, replay->unplaced_count, sizeof *replay->unplaced, compare_beginnings);
 }
 
-/* Count, or enter, one unplaced write under every key that it may write. `next` has a place for
- * each key. */
-static void list_candidate(struct replay *replay, uint32_t operation, size_t *next)
-{
-    const struct operation *candidate = &replay->history->operations[operation];
-    for (uint32_t i = 0; i < count_steps(candidate); i++) {
-        const struct step *step = &replay->history->steps[candidate->first_step + i];
-        if (step->kind != STEP_PUT && step->kind != STEP_DELETE) {
-            continue;
-        }
-        for (uint32_t key = step->key; key < step->end && key < replay->history->key_count; key++) {
-            if (replay->candidates != NULL) {
-                replay->candidates[next[key]] = operation;
-            }
-            next[key]++;
-        }
-    }
-}
-
-static void list_candidates(struct replay *replay)
-{
-    const uint32_t keys = replay->history->key_count;
-    size_t *next = checker_allocate((size_t)keys + 1, sizeof *next);
-    replay->candidate_start = checker_allocate((size_t)keys + 1, sizeof *replay->candidate_start);
-    for (size_t i = 0; i < replay->unplaced_count; i++) {
-        list_candidate(replay, replay->unplaced[i], next);
-    }
-    for (uint32_t key = 0; key < keys; key++) {
-        replay->candidate_start[key + 1] = replay->candidate_start[key] + next[key];
-        next[key] = replay->candidate_start[key];
-    }
-    replay->candidates =
-        checker_allocate(replay->candidate_start[keys], sizeof *replay->candidates);
-    for (size_t i = 0; i < replay->unplaced_count; i++) {
-        list_candidate(replay, replay->unplaced[i], next);
-    }
-    free(next);
-}
-
 /* -- The whole ------------------------------------------------------------------------------ */
 
 int replay_place(struct replay *replay)
@@ -374,7 +338,6 @@ int replay_place(struct replay *replay)
     const struct chronicle *history = replay->history;
     struct writers writers = {0};
     replay->placements = checker_allocate(history->operation_count, sizeof *replay->placements);
-    replay->is_guessed = checker_allocate(history->operation_count, sizeof *replay->is_guessed);
     int outcome = collect_writers(replay, &writers);
     outcome = outcome != 0 ? outcome : place_witnessed(replay);
     outcome = outcome != 0 ? outcome : place_all(replay, &writers);
@@ -394,7 +357,7 @@ int replay_place(struct replay *replay)
     outcome = enter_known(replay);
     if (outcome == 0) {
         link_revisions(replay);
-        list_candidates(replay);
+        collect_gaps(replay);
         outcome = check_begun(replay) != 0 ? -1 : check_gaps(replay);
     }
     return outcome;
@@ -403,9 +366,7 @@ int replay_place(struct replay *replay)
 void replay_forget_places(struct replay *replay)
 {
     free(replay->placements);
-    free(replay->is_guessed);
     free(replay->revisions);
     free(replay->unplaced);
-    free(replay->candidates);
-    free(replay->candidate_start);
+    free(replay->gaps);
 }

@@ -25,9 +25,9 @@ struct sweep {
     struct replay *replay;
     struct floor ended; /* By anybody that has answered. */
     struct floor members[CHRONICLE_MEMBERS_MAX];
-    uint64_t restart_us[CHRONICLE_MEMBERS_MAX];
-    struct floor compacted; /* By compactions that have ended. */
-    uint64_t compacting;    /* The greatest revision that any compaction was begun for. */
+    uint64_t life_us[CHRONICLE_MEMBERS_MAX]; /* What began then or later, began in its last life. */
+    struct floor compacted;                  /* By compactions that have ended. */
+    uint64_t compacting; /* The greatest revision that any compaction was begun for. */
 };
 
 static int compare_moments(const void *left, const void *right)
@@ -127,7 +127,7 @@ static void note_begin(struct sweep *sweep, uint32_t index)
     const struct operation *operation = &history->operations[index];
     if (operation->kind == OPERATION_RESTART) {
         sweep->members[operation->member] = (struct floor){0, CHECKER_NOBODY};
-        sweep->restart_us[operation->member] = operation->begin_us;
+        sweep->life_us[operation->member] = operation->begin_us + 1;
     } else if (operation->kind == OPERATION_COMPACT && operation->outcome <= OUTCOME_DONE) {
         const uint64_t revision = history->steps[operation->first_step].number;
         sweep->compacting = revision > sweep->compacting ? revision : sweep->compacting;
@@ -153,7 +153,7 @@ static int check_end(struct sweep *sweep, uint32_t index)
         return 0;
     }
     raise(&sweep->ended, operation->revision, index);
-    if (operation->begin_us >= sweep->restart_us[operation->member]) {
+    if (operation->begin_us >= sweep->life_us[operation->member]) {
         raise(&sweep->members[operation->member], operation->revision, index);
     }
     if (operation->kind == OPERATION_COMPACT) {

@@ -1,8 +1,18 @@
 /* replay_timeline.c -- what is known of each key, at every revision, the later ones too.
  *
- * For guesses: a write that is put in somewhere must not contradict what the next answer shows
- * of any of its keys. So all that is known of a key stands in one list, in order of revisions:
- * its known writes, and what answers showed of it. */
+ * Whoever fills a gap must not contradict what later answers show. So all that is known of a key
+ * stands in one list, in order of revisions: its known writes, and what answers showed of it.
+ * From the state of the key at some gap the next answer about it tells what must still happen to
+ * it, unseen, until then:
+ *
+ *   the key is absent     one deletion, after its last known put
+ *   an item               its last put is known, and nothing came after it. If it was created
+ *                         later than now: a deletion before, if it is there; its creation, if no
+ *                         known put is at that revision; and as many puts since as its version
+ *                         counts more than are known. If it was created before now: these alone
+ *
+ * That is the least: more may happen before a deletion. What asks for more writes than there are
+ * gaps cannot be. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -12,7 +22,8 @@ enum entry_kind {
     ENTRY_PUT = 1,
     ENTRY_DELETE,
     ENTRY_ABSENT, /* It was seen to be absent. */
-    ENTRY_ITEM    /* It was seen. */
+    ENTRY_ITEM,   /* It was seen. */
+    ENTRY_UNSURE, /* It may have been written: nobody knows which branch was taken. */
 };
 
 struct timeline_entry {
@@ -20,6 +31,8 @@ struct timeline_entry {
     uint32_t item;    /* Of ITEM. */
     uint32_t kind;    /* enum entry_kind. */
 };
+
+/* -- Collecting ----------------------------------------------------------------------------- */
 
 /* Entries are counted in a first pass, and entered in a second one. */
 struct collection {
@@ -30,6 +43,9 @@ struct collection {
 static void add_entry(const struct collection *collection, uint32_t key,
                       const struct timeline_entry *entry)
 {
+    if (!replay_is_watched(collection->replay, key)) {
+        return;
+    }
     if (collection->replay->timeline != NULL) {
         collection->replay->timeline[collection->next[key]] = *entry;
     }
@@ -60,37 +76,63 @@ static int is_written_before(const struct step *steps, uint32_t count, const str
 {
     int is_written = 0;
     for (uint32_t i = 0; i < count; i++) {
-        is_written |= (steps[i].kind == STEP_PUT || steps[i].kind == STEP_DELETE) &&
-                      steps[i].key < step->end && step->key < steps[i].end;
+        is_written |=
+            step_is_write(&steps[i]) && steps[i].key < step->end && step->key < steps[i].end;
     }
     return is_written;
+}
+
+static void add_write(const struct collection *collection, const struct step *step,
+                      int64_t revision, int is_sure)
+{
+    const struct timeline_entry entry = {.revision = revision,
+                                         .kind = !is_sure                 ? ENTRY_UNSURE
+                                                 : step->kind == STEP_PUT ? ENTRY_PUT
+                                                                          : ENTRY_DELETE};
+    if (!step_is_write(step)) {
+        return;
+    }
+    for (uint32_t key = step->key; key < step->end && key < collection->replay->history->key_count;
+         key++) {
+        add_entry(collection, key, &entry);
+    }
+}
+
+static void add_branch(const struct collection *collection, const struct event *event,
+                       const struct step *steps, uint32_t count, int is_sure)
+{
+    const struct operation *operation = &collection->replay->history->operations[event->operation];
+    const int is_read = event->kind == EVENT_READ;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct step *step = &steps[i];
+        const int is_past =
+            step->kind == STEP_GET && step->number != 0 && operation->kind == OPERATION_TXN;
+        if (operation->outcome == OUTCOME_DONE && !is_past && !is_written_before(steps, i, step)) {
+            add_seen(collection, step, is_read ? event->revision : event->revision - 1);
+        }
+        if (!is_read) {
+            add_write(collection, step, event->revision, is_sure);
+        }
+    }
 }
 
 static void add_event(const struct collection *collection, const struct event *event)
 {
     const struct replay *replay = collection->replay;
+    if (event->kind == EVENT_GAP) {
+        return;
+    }
     const struct operation *operation = &replay->history->operations[event->operation];
-    const int has_succeeded = event->is_read
-                                  ? operation->has_succeeded
-                                  : replay->placements[event->operation].branch == PLACE_THEN;
-    const int64_t before = event->is_read ? event->revision : event->revision - 1;
+    const uint8_t branch = replay->placements[event->operation].branch;
+    const int is_sure = event->kind == EVENT_READ || branch != 0;
+    const int has_succeeded =
+        event->kind == EVENT_READ ? operation->has_succeeded : branch != PLACE_ELSE;
     uint32_t count;
     const struct step *steps = chronicle_branch(replay->history, operation, has_succeeded, &count);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct step *step = &steps[i];
-        const int is_past =
-            step->kind == STEP_GET && step->number != 0 && operation->kind == OPERATION_TXN;
-        struct timeline_entry entry = {.revision = event->revision, .kind = ENTRY_DELETE};
-        if (operation->outcome == OUTCOME_DONE && !is_past && !is_written_before(steps, i, step)) {
-            add_seen(collection, step, before);
-        }
-        if (event->is_read || (step->kind != STEP_PUT && step->kind != STEP_DELETE)) {
-            continue;
-        }
-        entry.kind = step->kind == STEP_PUT ? ENTRY_PUT : ENTRY_DELETE;
-        for (uint32_t key = step->key; key < step->end && key < replay->history->key_count; key++) {
-            add_entry(collection, key, &entry);
-        }
+    add_branch(collection, event, steps, count, is_sure);
+    if (!is_sure) {
+        steps = chronicle_branch(replay->history, operation, 0, &count);
+        add_branch(collection, event, steps, count, 0);
     }
 }
 
@@ -119,64 +161,11 @@ void replay_forget_timeline(struct replay *replay)
     free(replay->timeline_start);
 }
 
-static void apply_entry(struct version *version, const struct timeline_entry *entry)
+/* The first entry of a key at or above a revision. */
+static size_t find_entry(const struct replay *replay, uint32_t key, int64_t revision)
 {
-    const int is_there = version->value != 0;
-    *version = (struct version){
-        .revision = entry->revision,
-        .value = entry->kind == ENTRY_PUT,
-        .number = is_there ? version->number + 1 : 1,
-        .create = is_there ? version->create : entry->revision,
-    };
-}
-
-/* One put too few, or several, is no contradiction: others may be put in as well. But what was
- * explained already must stay explained. */
-static enum foresight compare_entry(const struct replay *replay, const struct version *version,
-                                    const struct timeline_entry *entry)
-{
-    const int is_past = entry->revision < replay->now - 1;
-    const enum foresight wrong = is_past ? FORESIGHT_FORBIDDEN : FORESIGHT_WRONG;
-    const int is_there = version->value != 0;
-    if (entry->kind == ENTRY_ABSENT) {
-        return is_there ? wrong : FORESIGHT_POSSIBLE;
-    }
-    const struct seen_item *item = &replay->history->items[entry->item];
-    const int is_alike =
-        is_there && item->mod == version->revision && item->create == version->create;
-    const int is_enough =
-        is_past ? item->version == version->number : item->version >= version->number;
-    return is_alike && is_enough ? FORESIGHT_POSSIBLE : wrong;
-}
-
-/* Apply guesses that were made of the key, above one revision and below another. */
-static void apply_guesses(const struct replay *replay, uint32_t key, const int64_t between[2],
-                          struct version *version)
-{
-    const struct model_key *versions = &replay->model.keys[key];
-    const struct version *last = model_at(&replay->model, key, between[0]);
-    size_t next = last == NULL ? 0 : (size_t)(last - versions->versions) + 1;
-    for (; next < versions->count && versions->versions[next].revision < between[1]; next++) {
-        const struct version *guess = &versions->versions[next];
-        const struct timeline_entry entry = {.revision = guess->revision,
-                                             .kind = guess->value != 0 ? ENTRY_PUT : ENTRY_DELETE};
-        if (guess->is_guess) {
-            apply_entry(version, &entry);
-        }
-    }
-}
-
-enum foresight replay_foresee(const struct replay *replay, uint32_t key, int64_t revision,
-                              int is_put)
-{
-    const struct version *before = model_at(&replay->model, key, revision - 1);
-    const struct timeline_entry effect = {.revision = revision,
-                                          .kind = is_put ? ENTRY_PUT : ENTRY_DELETE};
-    struct version version = before == NULL ? (struct version){0} : *before;
     size_t low = replay->timeline_start[key];
     size_t high = replay->timeline_start[key + 1];
-    const size_t end = high;
-
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         if (replay->timeline[middle].revision < revision) {
@@ -185,14 +174,145 @@ enum foresight replay_foresee(const struct replay *replay, uint32_t key, int64_t
             high = middle;
         }
     }
-    apply_entry(&version, &effect);
-    for (; low < end; low++) {
-        const struct timeline_entry *entry = &replay->timeline[low];
-        apply_guesses(replay, key, (int64_t[2]){version.revision, entry->revision + 1}, &version);
-        if (entry->kind == ENTRY_ABSENT || entry->kind == ENTRY_ITEM) {
-            return compare_entry(replay, &version, entry);
+    return low;
+}
+
+int64_t replay_settled(const struct replay *replay, uint32_t key, int64_t revision)
+{
+    for (size_t i = find_entry(replay, key, revision); i > replay->timeline_start[key]; i--) {
+        const struct timeline_entry *entry = &replay->timeline[i - 1];
+        if (entry->kind == ENTRY_ABSENT || entry->kind == ENTRY_ITEM ||
+            entry->kind == ENTRY_DELETE) {
+            return entry->revision;
         }
-        apply_entry(&version, entry);
     }
-    return FORESIGHT_POSSIBLE;
+    return replay->base;
+}
+
+/* -- What is needed ------------------------------------------------------------------------- */
+
+static const struct need NEVER = {.count = NEED_NEVER};
+
+/* So many writes of the key, above one revision and up to another. */
+static struct need need_between(const struct replay *replay, uint32_t key, uint32_t count,
+                                const int64_t between[2])
+{
+    const int64_t first = replay_max(replay_gaps_up_to(replay, between[0]), replay->first_gap[key]);
+    const int64_t room = replay_max((int64_t)replay_gaps_up_to(replay, between[1]) - first, 0);
+    return room < count ? NEVER : (struct need){count, (uint32_t)(room - count)};
+}
+
+/* Both of them. */
+static struct need need_both(struct need left, struct need right)
+{
+    if (left.count == NEED_NEVER || right.count == NEED_NEVER) {
+        return NEVER;
+    }
+    if (left.count == 0 || right.count == 0) {
+        return left.count == 0 ? right : left;
+    }
+    return (struct need){left.count + right.count,
+                         left.slack < right.slack ? left.slack : right.slack};
+}
+
+/* Known writes between the state of a key and an answer about it. */
+struct stretch {
+    const struct timeline_entry *first;
+    const struct timeline_entry *end; /* The answer. */
+};
+
+/* It is absent in the end. */
+static struct need need_absent(const struct replay *replay, uint32_t key, int is_there,
+                               int64_t revision, const struct stretch *known)
+{
+    int64_t between[2] = {revision, known->end->revision};
+    if (known->first < known->end) {
+        is_there = known->end[-1].kind == ENTRY_PUT;
+        between[0] = known->end[-1].revision;
+    }
+    return need_between(replay, key, is_there != 0, between);
+}
+
+/* The known puts from one revision on; NEED_NEVER if a deletion is among them. */
+static uint32_t count_puts(const struct stretch *known, int64_t from)
+{
+    uint32_t count = 0;
+    for (const struct timeline_entry *entry = known->first; entry < known->end; entry++) {
+        if (entry->revision >= from && entry->kind == ENTRY_DELETE) {
+            return NEED_NEVER;
+        }
+        count += entry->revision >= from;
+    }
+    return count;
+}
+
+/* It was created after the state that is looked at. */
+static struct need need_created(const struct replay *replay, uint32_t key, int is_there,
+                                int64_t revision, const struct stretch *known)
+{
+    const struct seen_item *item = &replay->history->items[known->end->item];
+    int64_t before[2] = {revision, item->create - 1};
+    int is_known = 0;
+    for (const struct timeline_entry *entry = known->first; entry < known->end; entry++) {
+        if (entry->revision < item->create) {
+            is_there = entry->kind == ENTRY_PUT;
+            before[0] = entry->revision;
+        }
+        is_known |= entry->revision == item->create;
+    }
+    const int64_t at[2] = {item->create - 1, item->create};
+    const int64_t since[2] = {item->create, item->mod - 1};
+    const uint32_t puts = count_puts(known, item->create);
+    const uint32_t least = puts + !is_known;
+    if (puts == NEED_NEVER || item->version < least) {
+        return NEVER;
+    }
+    const struct need first = need_both(need_between(replay, key, is_there != 0, before),
+                                        need_between(replay, key, !is_known, at));
+    return need_both(first, need_between(replay, key, item->version - least, since));
+}
+
+static struct need need_item(const struct replay *replay, uint32_t key, const struct version *state,
+                             int64_t revision, const struct stretch *known)
+{
+    const struct seen_item *item = &replay->history->items[known->end->item];
+    const int is_there = state != NULL && state->value != 0;
+    if (known->first == known->end) {
+        return is_there && state->revision == item->mod && state->create == item->create &&
+                       state->number == item->version
+                   ? (struct need){0, 0}
+                   : NEVER;
+    }
+    if (known->end[-1].kind != ENTRY_PUT || known->end[-1].revision != item->mod) {
+        return NEVER; /* What it was seen as was put before, or not at all. */
+    }
+    if (item->create > revision) {
+        return need_created(replay, key, is_there, revision, known);
+    }
+    const uint32_t puts = count_puts(known, revision);
+    if (!is_there || state->create != item->create || puts == NEED_NEVER ||
+        item->version < state->number + puts) {
+        return NEVER;
+    }
+    return need_between(replay, key, item->version - state->number - puts,
+                        (int64_t[2]){revision, item->mod - 1});
+}
+
+struct need replay_need(const struct replay *replay, uint32_t key, const struct version *state,
+                        int64_t revision)
+{
+    const struct timeline_entry *end = &replay->timeline[replay->timeline_start[key + 1]];
+    const struct timeline_entry *first = &replay->timeline[find_entry(replay, key, revision)];
+    struct stretch known = {first, first};
+    assert(replay_is_watched(replay, key));
+    while (known.end < end && (known.end->kind == ENTRY_PUT || known.end->kind == ENTRY_DELETE)) {
+        known.end++;
+    }
+    if (known.end == end || known.end->kind == ENTRY_UNSURE) {
+        return (struct need){0, 0};
+    }
+    if (known.end->kind == ENTRY_ABSENT) {
+        return need_absent(replay, key, state != NULL && state->value != 0, revision, &known);
+    }
+    return need_item(replay, key, state, revision, &known);
 }

@@ -164,12 +164,16 @@ static void print_marks(struct tally *tally)
            marks_count(), excused);
 }
 
-/* Judges that give up are no judges: a few such histories may be, among many. */
-static void print_undecided(struct tally *tally)
+int tally_is_blind(const struct tally *tally)
 {
-    if (tally->undecided * UNDECIDED_SHARE > tally->done) {
+    return tally->undecided * UNDECIDED_SHARE > tally->done;
+}
+
+static void print_blindness(struct tally *tally)
+{
+    if (tally_is_blind(tally)) {
         printf("blind: the judges gave up on %" PRIu64 " of %" PRIu64
-               " histories, and may on 1 in %d\n",
+               " histories; on one in %d they may\n",
                tally->undecided, tally->done, UNDECIDED_SHARE);
         tally->failures++;
     }
@@ -185,7 +189,7 @@ void tally_print(struct tally *tally)
         print_table(tally);
         print_marks(tally);
     }
-    print_undecided(tally);
+    print_blindness(tally);
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " failures, %" PRIu64
            " histories undecided, %.2f simulated hours, %.0f x real time per core\n",
            tally->done, tally->failures, tally->undecided, (double)tally->simulated_us / 3.6e9,

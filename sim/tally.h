@@ -23,9 +23,12 @@ void tally_init(struct tally *tally, const struct settings *settings);
 /* One more is done: a line if it failed, and how far we are if a person watches. */
 void tally_add(struct tally *tally, uint64_t seed, const struct run_result *result);
 
-/* Print what it all was; the last line is for programs that count. After a thousand seeds of which
- * nothing was taken away, a mark that none has come by counts as a failure. So does it if the judges
- * gave up on more than one history in a hundred. */
+/* True if the judges gave up on more than one history in a hundred: then they are blind. */
+int tally_is_blind(const struct tally *tally);
+
+/* Print what it all was; the last line is for programs that count. Judges that are blind count as
+ * a failure; so does, after a thousand seeds of which nothing was taken away, a mark that none has
+ * come by. */
 void tally_print(struct tally *tally);
 
 #endif /* SIM_TALLY_H */

@@ -306,7 +306,9 @@ static void judge(struct chaos *chaos)
     if (verdict->judges.opinion == CHECKER_REJECTS) {
         printf("chaos: FAILED: %s\n", verdict->judges.text);
     } else if (verdict->judges.opinion == CHECKER_GAVE_UP) {
-        printf("  undecided: %s\n", verdict->judges.text);
+        printf("chaos: FAILED: nobody can say whether this history is right: %s\n",
+               verdict->judges.text);
+        fail(chaos, "the history is undecided");
     }
     if (verdict->judges.opinion == CHECKER_REJECTS || verdict->lost > 0) {
         fail(chaos, "the history cannot be explained");

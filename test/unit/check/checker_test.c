@@ -142,6 +142,11 @@ TEST(replay, lets_a_member_fall_back_when_it_restarts)
     check_replay(lines, CHECKER_REJECTS, "older than what its member had told");
     snprintf(lines, sizeof lines, BACK, "45 45 c0 m0 done restart\n");
     check_replay(lines, CHECKER_ACCEPTS, "");
+    /* In the same microsecond: the answer may have been the last one of the old life. */
+    snprintf(lines, sizeof lines, BACK, "30 30 c0 m0 done restart\n");
+    check_replay(lines, CHECKER_ACCEPTS, "");
+    snprintf(lines, sizeof lines, BACK, "29 29 c0 m0 done restart\n");
+    check_replay(lines, CHECKER_REJECTS, "older than what its member had told");
     snprintf(lines, sizeof lines, BACK, "45 45 c0 m1 done restart\n");
     check_replay(lines, CHECKER_REJECTS, "older than what its member had told");
 }
@@ -157,6 +162,8 @@ TEST(replay, rejects_a_revision_out_of_this_world)
 {
     check_replay("10 20 c1 m0 done r9000000000000000000 put k1 = 5\n", CHECKER_REJECTS,
                  "more revisions were given than there were writes");
+    check_replay("10 20 c1 m0 done r0 get k1 count 0\n", CHECKER_REJECTS,
+                 "below the store's first");
 }
 
 TEST(search, does_not_look_at_revisions)
@@ -205,7 +212,7 @@ TEST(search, says_when_it_gives_up)
     chronicle_deinit(&history);
 }
 
-/* With the revisions for hints the first try is the right one, and next to nothing is remembered. */
+/* With the revisions for hints the first try is the right one; next to nothing is remembered. */
 TEST(search, follows_the_revisions_as_hints)
 {
     const struct generate_options options = {.seed = 5,
@@ -303,4 +310,47 @@ TEST(replay, fills_no_gap_with_a_write_that_an_answer_denies)
         "60 70 c2 m0 done r4 put k2 = 7\n";
     check_replay(DENIED, CHECKER_REJECTS, "revision 3 was given, and no write can have it");
     check_replay(LATE, CHECKER_ACCEPTS, "");
+}
+
+/* Two gaps and three writes that could have them: only one way leaves a deletion for the second
+ * one, and a put for the first. */
+TEST(replay, fills_gaps_such_that_all_later_answers_are_right)
+{
+    static const char LINES[] =
+        "10 20 c1 m0 done r2 put k1 = 5\n"
+        "30 - c2 m0 unknown delete k1..k3\n"
+        "30 - c3 m0 unknown put k2 = 6\n"
+        "30 - c4 m0 unknown put k3 = 7\n"
+        "40 50 c1 m0 done r5 put k4 = 8\n"
+        "60 70 c1 m0 done r5 get k1..k4 counting count %d\n"
+        "80 90 c1 m0 done r6 put k2 = 9 prev%s\n";
+    char lines[400];
+    snprintf(lines, sizeof lines, LINES, 2, "");
+    check_replay(lines, CHECKER_REJECTS, "a count is not that of the keys");
+    snprintf(lines, sizeof lines, LINES, 1, "");
+    check_replay(lines, CHECKER_ACCEPTS, "");
+    snprintf(lines, sizeof lines, LINES, 3, "");
+    check_replay(lines, CHECKER_REJECTS, "");
+    snprintf(lines, sizeof lines, LINES, 3, " saw k2=6@3/3/1");
+    check_replay(lines, CHECKER_ACCEPTS, "");
+}
+
+/* What a txn did of which nobody knows depends on what an unknown put did before. */
+TEST(replay, finds_the_branch_that_an_unknown_txn_took)
+{
+    static const char LINES[] =
+        "10 - c1 m0 unknown put k1 = 5\n"
+        "10 - c2 m0 unknown put k2 = 6\n"
+        "10 - c3 m0 unknown txn if version k1 = 0 then put k3 = 7 else delete k4..k6\n"
+        "10 20 c4 m0 done r2 put k4 = 8\n"
+        "30 40 c4 m0 done r5 put k5 = 9\n"
+        "50 60 c4 m0 done r5 get k4 count %s\n"
+        "50 60 c4 m0 done r5 get k2 counting count %s\n";
+    char lines[500];
+    snprintf(lines, sizeof lines, LINES, "0", "0");
+    check_replay(lines, CHECKER_ACCEPTS, "");
+    snprintf(lines, sizeof lines, LINES, "0", "1");
+    check_replay(lines, CHECKER_REJECTS, "");
+    snprintf(lines, sizeof lines, LINES, "1 saw k4=8@2/2/1", "1");
+    check_replay(lines, CHECKER_ACCEPTS, "");
 }
