@@ -84,18 +84,32 @@ int checker_find_flaw(const struct chronicle *history, struct checker_verdict *v
     return 0;
 }
 
+static void judge_by_search(const struct chronicle *history, int64_t *hints,
+                            struct checker_verdict *verdict)
+{
+    const struct checker_wgl_options options = {.hints = hints};
+    checker_wgl_within(history, &options, verdict);
+}
+
+static void judge_states(const struct chronicle *history, __attribute__((unused)) int64_t *hints,
+                         struct checker_verdict *verdict)
+{
+    checker_states(history, verdict);
+}
+
 const struct checker CHECKERS[CHECKER_COUNT] = {
-    {"replay", checker_replay},
-    {"search", checker_wgl},
-    {"states", checker_states},
+    {"replay", checker_replay_telling},
+    {"search", judge_by_search},
+    {"states", judge_states},
 };
 
 enum checker_opinion checker_judge(const struct chronicle *history, struct checker_verdict *verdict)
 {
     struct checker_verdict next;
+    int64_t *hints = checker_allocate(history->operation_count, sizeof *hints);
     *verdict = (struct checker_verdict){.opinion = CHECKER_ACCEPTS};
     for (size_t i = 0; i < CHECKER_COUNT && verdict->opinion != CHECKER_REJECTS; i++) {
-        CHECKERS[i].judge(history, &next);
+        CHECKERS[i].judge(history, hints, &next);
         if (next.opinion == CHECKER_REJECTS ||
             (next.opinion == CHECKER_GAVE_UP && verdict->opinion == CHECKER_ACCEPTS)) {
             verdict->opinion = next.opinion;
@@ -103,5 +117,6 @@ enum checker_opinion checker_judge(const struct chronicle *history, struct check
                      checker_opinion_name(next.opinion), next.text);
         }
     }
+    free(hints);
     return verdict->opinion;
 }

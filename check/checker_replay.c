@@ -399,7 +399,19 @@ static int replay_event(struct replay *replay, const struct event *event)
     return outcome;
 }
 
-static void replay_all(struct replay *replay)
+/* Which revisions were found. */
+static void tell(const struct replay *replay, int64_t *revisions)
+{
+    for (uint32_t i = 0; i < replay->history->operation_count; i++) {
+        const int is_unknown = replay->history->operations[i].outcome == OUTCOME_UNKNOWN;
+        revisions[i] = is_unknown ? replay->placements[i].revision : 0;
+    }
+    for (uint32_t i = 0; i < replay->gap_count; i++) {
+        revisions[replay->gaps[i].member] = replay->gaps[i].revision;
+    }
+}
+
+static void replay_all(struct replay *replay, int64_t *revisions)
 {
     const size_t room = replay->history->operation_count + replay->gap_count;
     struct event *events = checker_allocate(room, sizeof *events);
@@ -418,6 +430,9 @@ static void replay_all(struct replay *replay)
         replay->work++;
         is_over = outcome != 0 && !replay_go_back(replay, &next);
     }
+    if (!is_over && revisions != NULL) {
+        tell(replay, revisions);
+    }
     replay_forget_timeline(replay);
     replay_forget_search(replay);
     model_deinit(&replay->model);
@@ -426,11 +441,17 @@ static void replay_all(struct replay *replay)
 
 void checker_replay(const struct chronicle *history, struct checker_verdict *verdict)
 {
+    checker_replay_telling(history, NULL, verdict);
+}
+
+void checker_replay_telling(const struct chronicle *history, int64_t *revisions,
+                            struct checker_verdict *verdict)
+{
     struct replay replay = {.history = history, .verdict = verdict, .base = history->base};
     *verdict = (struct checker_verdict){.opinion = CHECKER_ACCEPTS};
     if (checker_find_flaw(history, verdict) == 0 && replay_place(&replay) == 0 &&
         replay_check_time(&replay) == 0) {
-        replay_all(&replay);
+        replay_all(&replay, revisions);
     }
     replay_forget_places(&replay);
 }

@@ -423,15 +423,16 @@ void checker_wgl_within(const struct chronicle *history, const struct checker_wg
     if (checker_find_flaw(history, verdict) != 0) {
         return;
     }
-    struct registers *registers = registers_new(history);
+    const size_t memory_max = options->memory_max == 0 ? MEMORY_MAX : options->memory_max;
+    struct registers *registers = registers_new(history, options->hints);
     for (uint32_t key = 0; key < history->key_count && verdict->opinion != CHECKER_REJECTS; key++) {
-        (void)judge_key(history, registers, key, options->memory_max, verdict);
+        (void)judge_key(history, registers, key, memory_max, verdict);
     }
     registers_free(registers);
 }
 
 void checker_wgl(const struct chronicle *history, struct checker_verdict *verdict)
 {
-    const struct checker_wgl_options options = {.memory_max = MEMORY_MAX};
+    const struct checker_wgl_options options = {.memory_max = 0};
     checker_wgl_within(history, &options, verdict);
 }

@@ -15,14 +15,17 @@
 #include "check/checker.h"
 
 struct checker_wgl_options {
-    size_t memory_max; /* Pairs remembered for one key, of 16 bytes; beyond it gives up. */
+    size_t memory_max;    /* Pairs remembered for one key, of 16 bytes; beyond it gives up. 0:
+                           * 100,000. */
+    const int64_t *hints; /* By operation: at which revision it may have been done, where nobody
+                           * says; 0: unknown. NULL: of none. Borrowed for the call. */
 };
 
-/* Judge, with a memory of 100,000 pairs. One key that cannot be explained rejects the history,
+/* Judge. One key that cannot be explained rejects the history,
  * even if the search gave up on others. */
 void checker_wgl(const struct chronicle *history, struct checker_verdict *verdict);
 
-/* The same with another memory. */
+/* The same with hints, or another memory. */
 void checker_wgl_within(const struct chronicle *history, const struct checker_wgl_options *options,
                         struct checker_verdict *verdict);
 

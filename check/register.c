@@ -21,6 +21,7 @@ struct sighting {
 
 struct registers {
     const struct chronicle *history;
+    const int64_t *hints; /* May be NULL. */
     struct name *names;
     size_t name_mask;
     struct sighting *sightings; /* Values put by operations whose outcome nobody knows. */
@@ -263,7 +264,8 @@ static int says_something(const struct register_choice *choice)
            choice->write != REGISTER_ANY;
 }
 
-/* The answer's revision, or a witness's, or where a value of a write was seen. */
+/* The answer's revision, or a witness's; or where a value of a write was seen; or as somebody
+ * supposes. */
 static int64_t find_hint(const struct registers *registers, const struct operation *operation,
                          const struct register_call *call)
 {
@@ -271,6 +273,9 @@ static int64_t find_hint(const struct registers *registers, const struct operati
     for (uint32_t i = 0; i < call->choice_count && hint == INT64_MAX; i++) {
         const struct sighting *sighting = find_sighting(registers, call->choices[i].write);
         hint = sighting->mod > 0 ? sighting->mod : INT64_MAX;
+    }
+    if (hint == INT64_MAX && registers->hints != NULL && registers->hints[call->operation] > 0) {
+        hint = registers->hints[call->operation];
     }
     return hint;
 }
@@ -361,10 +366,11 @@ static void list_operations(struct registers *registers)
 
 /* -- The whole ------------------------------------------------------------------------------ */
 
-struct registers *registers_new(const struct chronicle *history)
+struct registers *registers_new(const struct chronicle *history, const int64_t *hints)
 {
     struct registers *registers = checker_allocate(1, sizeof *registers);
     registers->history = history;
+    registers->hints = hints;
     registers->start = checker_allocate((size_t)history->key_count + 1, sizeof(size_t));
     collect_names(registers);
     collect_sightings(registers);

@@ -36,8 +36,9 @@ struct register_call {
 
 struct registers;
 
-/* Borrows the history while it lives. */
-struct registers *registers_new(const struct chronicle *history);
+/* Hints for what nobody says anything of: by operation a revision, 0 for none; or NULL. Borrows
+ * both while it lives. */
+struct registers *registers_new(const struct chronicle *history, const int64_t *hints);
 void registers_free(struct registers *registers);
 
 /* The calls of a key, in order of their beginnings. Borrowed until the next call. */

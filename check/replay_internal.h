@@ -29,7 +29,8 @@ struct gap {
     uint64_t known_us; /* As above. */
     size_t event;      /* Which one it is of those that are replayed. */
     size_t mark;       /* Of the model, before it. */
-    uint32_t chosen;   /* The kind of write that is tried. */
+    uint32_t chosen;   /* The kind of write that is tried, ... */
+    uint32_t member;   /* ... and which one of it. */
     uint64_t *pruned;  /* Sets, NULL for empty ones: kinds that need not be tried any more, ... */
     uint64_t *gaps;    /* ... the gaps before this one ... */
     uint64_t *keys;    /* ... and the keys that this is due to. */
@@ -87,6 +88,7 @@ struct replay {
     uint32_t kind_count;
     uint32_t *candidates;    /* Unplaced writes of key k: from candidate_start[k] on, ... */
     size_t *candidate_start; /* ... up to candidate_start[k + 1]. */
+    int has_unsure;          /* A write is known to have been done, and not in which branch. */
     uint32_t *first_gap;     /* By key: the first that a write of the key could have. */
     uint32_t *watched;       /* Keys that have candidates. */
     uint32_t watched_count;

@@ -165,6 +165,7 @@ static void list_each(struct replay *replay, size_t *next)
     for (uint32_t i = 0; i < replay->history->operation_count; i++) {
         const struct placement *placement = &replay->placements[i];
         if (placement->revision != 0 && placement->branch == 0) {
+            replay->has_unsure = 1;
             list_candidate(replay, i, next);
         }
     }

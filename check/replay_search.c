@@ -115,7 +115,14 @@ static void explain_window(struct replay *replay, struct window window)
     for (uint32_t i = low > first ? low : first; i < end && i < replay->depth; i++) {
         set_add(replay->due_gaps, i);
     }
-    push_compared(replay, window);
+    /* What is compared matters only from the first write on that nobody knows. */
+    const uint32_t next = low > first ? low : first;
+    if (replay->has_unsure) {
+        push_compared(replay, window);
+    } else if (next < end) {
+        window.low = replay->gaps[next].revision - 1;
+        push_compared(replay, window);
+    }
 }
 
 void replay_explain(struct replay *replay, uint32_t key, int64_t revision)
@@ -253,6 +260,7 @@ static void enact(struct replay *replay, uint32_t index, uint32_t chosen)
         }
     }
     gap->chosen = chosen;
+    gap->member = member;
     kind->used++;
     replay->depth = index + 1;
 }

@@ -55,15 +55,17 @@ static double seconds(void)
 static void judge(const char *name, const struct chronicle *history, struct tally *tally)
 {
     struct checker_verdict verdict;
+    int64_t *hints = checker_allocate(history->operation_count, sizeof *hints);
     for (size_t i = 0; i < CHECKER_COUNT; i++) {
         const double began = seconds();
-        CHECKERS[i].judge(history, &verdict);
+        CHECKERS[i].judge(history, hints, &verdict);
         printf("%s: the %s %s, %.2f s%s%s\n", name, CHECKERS[i].name,
                checker_opinion_name(verdict.opinion), seconds() - began,
                verdict.text[0] == '\0' ? "" : ": ", verdict.text);
         tally->passed += verdict.opinion == CHECKER_ACCEPTS;
         tally->failed += verdict.opinion != CHECKER_ACCEPTS;
     }
+    free(hints);
 }
 
 static void judge_file(const char *path, struct tally *tally)

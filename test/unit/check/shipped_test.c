@@ -45,7 +45,7 @@ static void check_file(const char *path)
     unsigned rejected = 0;
     for (size_t i = 0; i < CHECKER_COUNT; i++) {
         const int is_named = strstr(names, CHECKERS[i].name) != NULL;
-        CHECKERS[i].judge(&history, &verdict);
+        CHECKERS[i].judge(&history, NULL, &verdict);
         if (verdict.opinion != (is_named ? CHECKER_REJECTS : CHECKER_ACCEPTS)) {
             fail_msg("%s: the %s %s: %s", path, CHECKERS[i].name,
                      checker_opinion_name(verdict.opinion), verdict.text);
