@@ -32,6 +32,7 @@ enum {
     GET_PERCENT = 40,
     DELETE_PERCENT = 8,
     TXN_PERCENT = 17,
+    WIDTH = 4, /* Of ranges, at most. */
 };
 
 struct client {
@@ -163,15 +164,16 @@ static void note_done(struct client *client)
     clients->done_us = operation->end_us;
     clients->counts.done++;
     clients->counts.written += chronicle_has_written(&clients->history, operation) != 0;
+    clients->counts.compactions += operation->kind == OPERATION_COMPACT;
     requests_note(&clients->requests, client->operation, &client->memory);
     client->next_key += client->is_reader != 0;
 }
 
-static void note_failed(struct client *client, uint64_t end_us, const struct grpc_result *result)
+static enum operation_outcome note_failed(struct client *client, uint64_t end_us,
+                                          const struct grpc_result *result)
 {
     struct clients *clients = client->clients;
-    const struct operation *operation = &clients->history.operations[client->operation];
-    enum operation_outcome outcome = request_outcome(operation, result);
+    enum operation_outcome outcome = request_outcome(&clients->history, client->operation, result);
     if (outcome == 0) {
         note_problem(client, result);
         outcome = OUTCOME_UNKNOWN;
@@ -179,9 +181,12 @@ static void note_failed(struct client *client, uint64_t end_us, const struct grp
     chronicle_end(&clients->history, client->operation, outcome, end_us);
     clients->counts.unknown += outcome == OUTCOME_UNKNOWN;
     clients->counts.not_done += outcome == OUTCOME_NOT_DONE;
+    clients->counts.refused += outcome == OUTCOME_COMPACTED || outcome == OUTCOME_FUTURE;
+    clients->done_us = outcome > OUTCOME_NOT_DONE ? end_us : clients->done_us;
     snprintf(clients->counts.last_error, sizeof clients->counts.last_error, "%s from %s: %.150s",
              grpc_code_name(result->code), clients->options.cluster->members[client->member].name,
              result->text);
+    return outcome;
 }
 
 static void on_answer(void *context, const struct grpc_result *result)
@@ -198,8 +203,9 @@ static void on_answer(void *context, const struct grpc_result *result)
         }
         note_done(client);
         wait(client, prng_below(&clients->prng, THINK_US_MAX));
+    } else if (note_failed(client, end_us, result) > OUTCOME_NOT_DONE) {
+        wait(client, prng_below(&clients->prng, THINK_US_MAX)); /* It did answer. */
     } else {
-        note_failed(client, end_us, result);
         move_on(client);
     }
 }
@@ -254,10 +260,10 @@ struct clients *clients_new(const struct clients_options *options)
     clients->done_us = now_us(0);
     chronicle_init(&clients->history);
     clients->mix = (struct requests_options){.keys = options->keys,
+                                             .width = WIDTH,
                                              .get_percent = GET_PERCENT,
                                              .delete_percent = DELETE_PERCENT,
-                                             .txn_percent = TXN_PERCENT,
-                                             .is_plain = 1};
+                                             .txn_percent = TXN_PERCENT};
     clients->requests = (struct requests){.options = &clients->mix,
                                           .prng = &clients->prng,
                                           .history = &clients->history,
@@ -331,6 +337,11 @@ int clients_have_read_all(const struct clients *clients)
         have &= clients->clients[i].next_key == clients->options.keys;
     }
     return have;
+}
+
+void clients_note_death(struct clients *clients, unsigned member)
+{
+    chronicle_restart(&clients->history, member, now_us(0));
 }
 
 void clients_counts(const struct clients *clients, struct clients_counts *counts)

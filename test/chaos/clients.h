@@ -24,12 +24,14 @@ struct clients_options {
 };
 
 struct clients_counts {
-    uint64_t done;      /* Operations acknowledged, ... */
-    uint64_t written;   /* ... those of them that wrote. */
-    uint64_t unknown;   /* Writes of which nobody knows. */
-    uint64_t not_done;  /* Operations that surely were not done. */
-    uint64_t gap_us;    /* The longest time without any acknowledgement. */
-    uint64_t silent_us; /* Since the last one. */
+    uint64_t done;     /* Operations acknowledged, ... */
+    uint64_t written;  /* ... those of them that wrote. */
+    uint64_t unknown;  /* Writes of which nobody knows. */
+    uint64_t not_done; /* Operations that surely were not done. */
+    uint64_t refused;  /* Operations that named a revision which is compacted, or not yet given. */
+    uint64_t compactions; /* Of those that were done. */
+    uint64_t gap_us;      /* The longest time without any answer. */
+    uint64_t silent_us;   /* Since the last one. */
     char last_error[200];
 };
 
@@ -46,6 +48,9 @@ int clients_are_idle(const struct clients *clients);
 /* After the rest: read every key through every member. A read that fails is made again. */
 void clients_read_all(struct clients *clients);
 int clients_have_read_all(const struct clients *clients);
+
+/* This member was killed, and is dead: what it answers in its next life may be older. */
+void clients_note_death(struct clients *clients, unsigned member);
 
 void clients_counts(const struct clients *clients, struct clients_counts *counts);
 

@@ -1,7 +1,8 @@
 /* members.c -- what each member says of itself: it is asked all the time.
  *
- * Over a connection of its own: Status, which every member answers in any trouble, and when all is
- * quiet HashKV in turn with it, which costs a look at the whole store. A member that is stopped
+ * Over a connection of its own: Status, which every member answers in any trouble, and in turn
+ * with it HashKV, which costs a look at the whole store: now and then, and when all is quiet
+ * every time. A member that is stopped
  * answers neither, and what it said before stands; one that was killed has said nothing. */
 #include "test/chaos/members.h"
 
@@ -15,8 +16,7 @@
 enum {
     TICK_US = 20000,
     QUESTION_US = 1000000,
-    COMPACT_TICKS = 100,   /* Every two seconds, ... */
-    COMPACT_BEHIND = 2000, /* ... all but so many revisions. */
+    HASH_TICKS = 20, /* Every 0.4 s. */
 };
 
 struct member {
@@ -24,6 +24,7 @@ struct member {
     unsigned index;
     struct grpc_channel *channel; /* NULL: none; the next tick opens one. */
     int is_asked;                 /* A question is on its way. */
+    uint64_t hash_tick;           /* When it was asked for a hash. */
     uint64_t id;
     uint64_t term;
     struct member_state state;
@@ -34,8 +35,6 @@ struct members {
     struct os_timer *timer;
     struct member members[LOCAL_MEMBERS_MAX];
     uint64_t ticks;
-    int64_t revision; /* The newest that was heard of. */
-    uint64_t compactions;
     int is_comparing;
 };
 
@@ -66,7 +65,9 @@ static void on_hash(void *context, const struct grpc_result *result)
     member->is_asked = 0;
     if (answer != NULL && answer->header != NULL) {
         member->state.revision = answer->header->revision;
+        member->state.compacted = answer->compact_revision;
         member->state.hash = answer->hash;
+        member->members->options.on_state(member->members->options.context, member->index);
     }
     if (answer != NULL) {
         etcdserverpb__hash_kvresponse__free_unpacked(answer, NULL);
@@ -75,14 +76,21 @@ static void on_hash(void *context, const struct grpc_result *result)
 
 static void note_status(struct member *member, const Etcdserverpb__StatusResponse *answer)
 {
-    struct members *members = member->members;
     member->state.is_answering = 1;
     member->state.leader = answer->leader;
     member->id = answer->header->member_id;
     member->term = answer->raftterm;
-    if (answer->header->revision > members->revision) {
-        members->revision = answer->header->revision;
+}
+
+/* Ask for the hash as well, if it is time. */
+static int ask_for_hash(struct member *member)
+{
+    const struct members *members = member->members;
+    if (!members->is_comparing && members->ticks < member->hash_tick + HASH_TICKS) {
+        return 0;
     }
+    member->hash_tick = members->ticks;
+    return ask(member, "/etcdserverpb.Maintenance/HashKV", bytes_of(NULL, 0), on_hash) == 0;
 }
 
 static void on_status(void *context, const struct grpc_result *result)
@@ -95,34 +103,11 @@ static void on_status(void *context, const struct grpc_result *result)
     member->is_asked = 0;
     if (answer != NULL && answer->header != NULL) {
         note_status(member, answer);
-        member->is_asked =
-            member->members->is_comparing &&
-            ask(member, "/etcdserverpb.Maintenance/HashKV", bytes_of(NULL, 0), on_hash) == 0;
+        member->is_asked = ask_for_hash(member);
     }
     if (answer != NULL) {
         etcdserverpb__status_response__free_unpacked(answer, NULL);
     }
-}
-
-static void on_compacted(void *context, const struct grpc_result *result)
-{
-    struct member *member = context;
-    member->members->compactions += result->code == GRPC_OK;
-}
-
-static void ask_to_compact(struct members *members)
-{
-    uint8_t message[64];
-    struct member *member = &members->members[members->ticks / COMPACT_TICKS % count_of(members)];
-    Etcdserverpb__CompactionRequest compaction = ETCDSERVERPB__COMPACTION_REQUEST__INIT;
-    compaction.revision = members->revision - COMPACT_BEHIND;
-    if (compaction.revision <= 0 || member->channel == NULL ||
-        !grpc_channel_is_open(member->channel)) {
-        return;
-    }
-    assert(etcdserverpb__compaction_request__get_packed_size(&compaction) <= sizeof message);
-    const size_t size = etcdserverpb__compaction_request__pack(&compaction, message);
-    (void)ask(member, "/etcdserverpb.KV/Compact", bytes_of(message, size), on_compacted);
 }
 
 /* -- Connections ---------------------------------------------------------------------------- */
@@ -166,9 +151,6 @@ static void on_tick(void *context)
         look_after(&members->members[i]);
     }
     members->ticks++;
-    if (members->ticks % COMPACT_TICKS == 0 && !members->is_comparing) {
-        ask_to_compact(members);
-    }
     os_timer_start(members->options.os, members->timer, TICK_US);
 }
 
@@ -247,9 +229,4 @@ int members_are_equal(const struct members *members)
                      state->revision == first->revision && state->hash == first->hash;
     }
     return are_equal;
-}
-
-uint64_t members_compactions(const struct members *members)
-{
-    return members->compactions;
 }

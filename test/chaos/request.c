@@ -1,14 +1,13 @@
 /* request.c -- operations as requests of the etcd v3 API, and what their answers say.
  *
- *   operation   request                                             what its answer tells
- *   PUT         Put                                                 header.revision: its own
- *   DELETE      DeleteRange                                         deleted, header.revision
- *   GET         Range, linearizable                                 the value, its revisions
- *   TXN         Txn: if mod_revision(key) = expected put, else get  succeeded, or as GET
+ *   operation   request         what its answer tells
+ *   PUT         Put             header.revision: its own; what was there before, if it is asked
+ *   DELETE      DeleteRange     how many keys, header.revision; what was there before, the same
+ *   GET         Range           items or a count, more, header.revision: of the state it is from
+ *   TXN         Txn             which branch was taken, and of each of its steps the same
+ *   COMPACT     Compact         header.revision
  *
- * Some puts and deletions ask what was there before.
- *
- * What a failed call says of a write (a read that failed has happened to nobody):
+ * What a failed call says of the operation:
  *
  *   failure                               outcome    because
  *   no call was made (no connection)      not done   nothing was sent
@@ -17,7 +16,11 @@
  *   DeadlineExceeded, Canceled            unknown    the same
  *   ResourceExhausted                     unknown    refused at the door, or no memory for the
  *                                                    answer when it was done: the words are one
- *   anything else                         a finding  no correct server answers that here */
+ *   OutOfRange "... has been compacted"   compacted  where it names a revision; of a txn nothing
+ *   OutOfRange "... future revision"      future     was done then
+ *   anything else                         a finding  no correct server answers that here
+ *
+ * A get that failed otherwise has happened to nobody: not done. */
 #include "test/chaos/request.h"
 
 #include <inttypes.h>
@@ -26,13 +29,17 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "cli/xmalloc.h"
 #include "kv.pb-c.h"
 
 enum {
     KEY_SIZE_MAX = 24,
     NUMBER_SIZE_MAX = 24,
     VALUE_SIZE_MAX = 65536,
+    STEPS_MAX = 16, /* Of an operation. */
 };
+
+static const char KEY_PREFIX[] = "chaos/";
 
 /* -- Values --------------------------------------------------------------------------------- */
 
@@ -68,21 +75,137 @@ static uint64_t read_value(const ProtobufCBinaryData *value)
 
 /* -- Requests ------------------------------------------------------------------------------- */
 
-/* A key, and where there is one a value: what the messages borrow. */
+/* A step as a message, with what that borrows. */
 struct words {
     char key_text[KEY_SIZE_MAX];
-    char value_text[VALUE_SIZE_MAX + NUMBER_SIZE_MAX];
+    char end_text[KEY_SIZE_MAX];
     ProtobufCBinaryData key;
-    ProtobufCBinaryData value;
+    ProtobufCBinaryData end;   /* Empty for one key. */
+    ProtobufCBinaryData value; /* Of what names one, in memory of its own. */
+    union {
+        Etcdserverpb__PutRequest put;
+        Etcdserverpb__DeleteRangeRequest deletion;
+        Etcdserverpb__RangeRequest range;
+        Etcdserverpb__CompactionRequest compaction;
+        Etcdserverpb__Compare compare;
+    } as;
+    Etcdserverpb__RequestOp op; /* Within a txn. */
 };
+
+/* Keys are in the order of their numbers. */
+static ProtobufCBinaryData name_key(uint32_t key, char text[KEY_SIZE_MAX])
+{
+    const int size = snprintf(text, KEY_SIZE_MAX, "%s%07" PRIu32, KEY_PREFIX, key);
+    return (ProtobufCBinaryData){.data = (uint8_t *)text, .len = (size_t)size};
+}
 
 static void find_words(const struct step *step, struct words *words)
 {
-    words->key.data = (uint8_t *)words->key_text;
-    words->key.len =
-        (size_t)snprintf(words->key_text, sizeof words->key_text, "chaos/%" PRIu32, step->key);
-    words->value.data = (uint8_t *)words->value_text;
-    words->value.len = step->kind == STEP_PUT ? write_value(step->number, words->value_text) : 0;
+    const int has_value =
+        step->kind == STEP_PUT || (step->kind == STEP_COMPARE && step->target == TARGET_VALUE);
+    words->key = name_key(step->key, words->key_text);
+    if (step->end != step->key + 1) {
+        words->end = name_key(step->end, words->end_text);
+    }
+    if (has_value) {
+        words->value.data = xmalloc(VALUE_SIZE_MAX + NUMBER_SIZE_MAX);
+        words->value.len = write_value(step->number, (char *)words->value.data);
+    }
+}
+
+static void fill_put(const struct step *step, struct words *words)
+{
+    words->as.put = (Etcdserverpb__PutRequest)ETCDSERVERPB__PUT_REQUEST__INIT;
+    words->as.put.key = words->key;
+    words->as.put.value = words->value;
+    words->as.put.prev_kv = step->wants_items;
+    words->op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    words->op.request_put = &words->as.put;
+}
+
+static void fill_deletion(const struct step *step, struct words *words)
+{
+    words->as.deletion = (Etcdserverpb__DeleteRangeRequest)ETCDSERVERPB__DELETE_RANGE_REQUEST__INIT;
+    words->as.deletion.key = words->key;
+    words->as.deletion.range_end = words->end;
+    words->as.deletion.prev_kv = step->wants_items;
+    words->op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE;
+    words->op.request_delete_range = &words->as.deletion;
+}
+
+static void fill_range(const struct step *step, int is_serializable, struct words *words)
+{
+    words->as.range = (Etcdserverpb__RangeRequest)ETCDSERVERPB__RANGE_REQUEST__INIT;
+    words->as.range.key = words->key;
+    words->as.range.range_end = words->end;
+    words->as.range.limit = step->limit;
+    words->as.range.revision = (int64_t)step->number;
+    words->as.range.serializable = is_serializable;
+    words->as.range.count_only = !step->wants_items;
+    words->op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
+    words->op.request_range = &words->as.range;
+}
+
+static void fill_compare(const struct step *step, struct words *words)
+{
+    static const Etcdserverpb__Compare__CompareResult RELATIONS[] = {
+        [RELATION_EQUAL] = ETCDSERVERPB__COMPARE__COMPARE_RESULT__EQUAL,
+        [RELATION_NOT_EQUAL] = ETCDSERVERPB__COMPARE__COMPARE_RESULT__NOT_EQUAL,
+        [RELATION_LESS] = ETCDSERVERPB__COMPARE__COMPARE_RESULT__LESS,
+        [RELATION_GREATER] = ETCDSERVERPB__COMPARE__COMPARE_RESULT__GREATER,
+    };
+    Etcdserverpb__Compare *compare = &words->as.compare;
+    *compare = (Etcdserverpb__Compare)ETCDSERVERPB__COMPARE__INIT;
+    compare->result = RELATIONS[step->relation];
+    compare->key = words->key;
+    switch (step->target) {
+    case TARGET_MOD:
+        compare->target = ETCDSERVERPB__COMPARE__COMPARE_TARGET__MOD;
+        compare->target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_MOD_REVISION;
+        compare->mod_revision = (int64_t)step->number;
+        break;
+    case TARGET_CREATE:
+        compare->target = ETCDSERVERPB__COMPARE__COMPARE_TARGET__CREATE;
+        compare->target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_CREATE_REVISION;
+        compare->create_revision = (int64_t)step->number;
+        break;
+    case TARGET_VERSION:
+        compare->target = ETCDSERVERPB__COMPARE__COMPARE_TARGET__VERSION;
+        compare->target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION;
+        compare->version = (int64_t)step->number;
+        break;
+    default:
+        compare->target = ETCDSERVERPB__COMPARE__COMPARE_TARGET__VALUE;
+        compare->target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE;
+        compare->value = words->value;
+        break;
+    }
+}
+
+static const ProtobufCMessage *fill(const struct step *step, int is_serializable,
+                                    struct words *words)
+{
+    find_words(step, words);
+    words->op = (Etcdserverpb__RequestOp)ETCDSERVERPB__REQUEST_OP__INIT;
+    switch (step->kind) {
+    case STEP_PUT:
+        fill_put(step, words);
+        return &words->as.put.base;
+    case STEP_DELETE:
+        fill_deletion(step, words);
+        return &words->as.deletion.base;
+    case STEP_GET:
+        fill_range(step, is_serializable, words);
+        return &words->as.range.base;
+    case STEP_COMPARE:
+        fill_compare(step, words);
+        return &words->as.compare.base;
+    default:
+        words->as.compaction =
+            (Etcdserverpb__CompactionRequest)ETCDSERVERPB__COMPACTION_REQUEST__INIT;
+        words->as.compaction.revision = (int64_t)step->number;
+        return &words->as.compaction.base;
+    }
 }
 
 static void append(struct buffer *to, const ProtobufCMessage *message)
@@ -92,217 +215,224 @@ static void append(struct buffer *to, const ProtobufCMessage *message)
     buffer_commit(to, protobuf_c_message_pack(message, room));
 }
 
-static void append_put(struct buffer *to, const struct words *words, int wants_previous)
+static void append_txn(const struct chronicle *history, const struct operation *operation,
+                       struct words *words, struct buffer *to)
 {
-    Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
-    put.key = words->key;
-    put.value = words->value;
-    put.prev_kv = wants_previous;
-    append(to, &put.base);
-}
-
-static void append_delete(struct buffer *to, const struct words *words, int wants_previous)
-{
-    Etcdserverpb__DeleteRangeRequest deletion = ETCDSERVERPB__DELETE_RANGE_REQUEST__INIT;
-    deletion.key = words->key;
-    deletion.prev_kv = wants_previous;
-    append(to, &deletion.base);
-}
-
-static void append_get(struct buffer *to, const struct words *words)
-{
-    Etcdserverpb__RangeRequest get = ETCDSERVERPB__RANGE_REQUEST__INIT;
-    get.key = words->key;
-    append(to, &get.base);
-}
-
-static void append_txn(struct buffer *to, const struct words *words, int64_t expected)
-{
-    Etcdserverpb__Compare compare = ETCDSERVERPB__COMPARE__INIT;
-    Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
-    Etcdserverpb__RangeRequest get = ETCDSERVERPB__RANGE_REQUEST__INIT;
-    Etcdserverpb__RequestOp success = ETCDSERVERPB__REQUEST_OP__INIT;
-    Etcdserverpb__RequestOp failure = ETCDSERVERPB__REQUEST_OP__INIT;
     Etcdserverpb__TxnRequest txn = ETCDSERVERPB__TXN_REQUEST__INIT;
-
-    compare.target = ETCDSERVERPB__COMPARE__COMPARE_TARGET__MOD;
-    compare.key = words->key;
-    compare.target_union_case = ETCDSERVERPB__COMPARE__TARGET_UNION_MOD_REVISION;
-    compare.mod_revision = expected;
-    put.key = words->key;
-    put.value = words->value;
-    get.key = words->key;
-    success.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
-    success.request_put = &put;
-    failure.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
-    failure.request_range = &get;
-
-    txn.compare = (Etcdserverpb__Compare *[]){&compare};
-    txn.success = (Etcdserverpb__RequestOp *[]){&success};
-    txn.failure = (Etcdserverpb__RequestOp *[]){&failure};
-    txn.n_compare = 1;
-    txn.n_success = 1;
-    txn.n_failure = 1;
+    Etcdserverpb__Compare *compares[STEPS_MAX];
+    Etcdserverpb__RequestOp *ops[STEPS_MAX];
+    for (uint32_t i = 0; i < chronicle_step_count(operation); i++) {
+        (void)fill(&history->steps[operation->first_step + i], 0, &words[i]);
+        compares[i] = &words[i].as.compare;
+        ops[i] = &words[i].op;
+    }
+    txn.compare = compares;
+    txn.n_compare = operation->compare_count;
+    txn.success = &ops[operation->compare_count];
+    txn.n_success = operation->then_count;
+    txn.failure = &ops[operation->compare_count + operation->then_count];
+    txn.n_failure = operation->else_count;
     append(to, &txn.base);
-}
-
-/* The one step of an operation; of a txn the one that is done if the compare holds. */
-static struct step *step_of(const struct chronicle *history, const struct operation *operation)
-{
-    return &history->steps[operation->first_step + operation->compare_count];
 }
 
 const char *request_encode(const struct chronicle *history, size_t index, struct buffer *to)
 {
+    static const char *const PATHS[] = {
+        [OPERATION_PUT] = "/etcdserverpb.KV/Put",
+        [OPERATION_DELETE] = "/etcdserverpb.KV/DeleteRange",
+        [OPERATION_GET] = "/etcdserverpb.KV/Range",
+        [OPERATION_TXN] = "/etcdserverpb.KV/Txn",
+        [OPERATION_COMPACT] = "/etcdserverpb.KV/Compact",
+    };
     const struct operation *operation = &history->operations[index];
-    const struct step *step = step_of(history, operation);
-    struct words words;
-    find_words(step, &words);
-    switch (operation->kind) {
-    case OPERATION_PUT:
-        append_put(to, &words, step->wants_items);
-        return "/etcdserverpb.KV/Put";
-    case OPERATION_DELETE:
-        append_delete(to, &words, step->wants_items);
-        return "/etcdserverpb.KV/DeleteRange";
-    case OPERATION_GET:
-        append_get(to, &words);
-        return "/etcdserverpb.KV/Range";
-    default:
-        assert(operation->kind == OPERATION_TXN && operation->compare_count == 1);
-        append_txn(to, &words, (int64_t)history->steps[operation->first_step].number);
-        return "/etcdserverpb.KV/Txn";
+    struct words words[STEPS_MAX] = {0};
+    assert(chronicle_step_count(operation) <= STEPS_MAX);
+    assert(operation->kind != OPERATION_RESTART);
+    if (operation->kind == OPERATION_TXN) {
+        append_txn(history, operation, words, to);
+    } else {
+        append(to,
+               fill(&history->steps[operation->first_step], operation->is_serializable, &words[0]));
     }
+    for (uint32_t i = 0; i < STEPS_MAX; i++) {
+        free(words[i].value.data);
+    }
+    return PATHS[operation->kind];
 }
 
 /* -- Answers -------------------------------------------------------------------------------- */
 
-/* An answer that is being noted. */
-struct answer {
-    struct chronicle *history;
-    struct operation *operation;
-    size_t step; /* Whose answer it is. */
-};
-
-static int note_revision(const struct answer *answer, const Etcdserverpb__ResponseHeader *header)
+/* The number of a key's name; UINT32_MAX if it is none. */
+static uint32_t number_of_key(const ProtobufCBinaryData *name)
 {
-    answer->operation->revision = header == NULL ? 0 : header->revision;
-    return answer->operation->revision > 0 ? 0 : -1;
+    char text[KEY_SIZE_MAX] = {0};
+    char again[KEY_SIZE_MAX];
+    if (name->len < sizeof KEY_PREFIX || name->len >= sizeof text) {
+        return UINT32_MAX;
+    }
+    memcpy(text, name->data, name->len);
+    const uint32_t key = (uint32_t)strtoul(text + sizeof KEY_PREFIX - 1, NULL, 10);
+    const ProtobufCBinaryData due = name_key(key, again);
+    return due.len == name->len && memcmp(again, text, due.len) == 0 ? key : UINT32_MAX;
 }
 
-/* None, or one: only one key is ever asked for. */
-static int note_items(const struct answer *answer, Mvccpb__KeyValue *const *items, size_t count)
+/* What a step's answer shows: these items, of this many. Returns 0, or -1: of a key that nobody
+ * named. */
+static int note_items(struct chronicle *history, size_t step, Mvccpb__KeyValue *const *items,
+                      size_t count)
 {
-    if (count > 1) {
-        return -1;
-    }
     for (size_t i = 0; i < count; i++) {
         const struct seen_item item = {
             .value = read_value(&items[i]->value),
             .create = items[i]->create_revision,
             .mod = items[i]->mod_revision,
             .version = (uint32_t)items[i]->version,
-            .key = answer->history->steps[answer->step].key,
+            .key = number_of_key(&items[i]->key),
         };
-        chronicle_see(answer->history, answer->step, &item);
+        if (item.key >= history->key_count) {
+            return -1;
+        }
+        chronicle_see(history, step, &item);
     }
     return 0;
 }
 
-static int decode_put(const struct answer *answer, struct bytes message)
+static int note_put(struct chronicle *history, size_t step, const Etcdserverpb__PutResponse *put)
 {
-    Etcdserverpb__PutResponse *put =
-        etcdserverpb__put_response__unpack(NULL, message.size, message.data);
-    int outcome = put == NULL ? -1 : note_revision(answer, put->header);
-    if (put != NULL) {
-        outcome |= note_items(answer, &put->prev_kv, put->prev_kv != NULL);
-        etcdserverpb__put_response__free_unpacked(put, NULL);
-    }
-    return outcome;
+    return put == NULL ? -1 : note_items(history, step, &put->prev_kv, put->prev_kv != NULL);
 }
 
-static int decode_delete(const struct answer *answer, struct bytes message)
+static int note_deletion(struct chronicle *history, size_t step,
+                         const Etcdserverpb__DeleteRangeResponse *deletion)
 {
-    Etcdserverpb__DeleteRangeResponse *deletion =
-        etcdserverpb__delete_range_response__unpack(NULL, message.size, message.data);
-    int outcome = deletion == NULL ? -1 : note_revision(answer, deletion->header);
-    if (deletion != NULL) {
-        answer->history->steps[answer->step].count = (uint32_t)deletion->deleted;
-        outcome |= note_items(answer, deletion->prev_kvs, deletion->n_prev_kvs);
-        etcdserverpb__delete_range_response__free_unpacked(deletion, NULL);
+    if (deletion == NULL) {
+        return -1;
     }
-    return outcome;
+    history->steps[step].count = (uint32_t)deletion->deleted;
+    return note_items(history, step, deletion->prev_kvs, deletion->n_prev_kvs);
 }
 
-static int note_range(const struct answer *answer, const Etcdserverpb__RangeResponse *range)
+static int note_range(struct chronicle *history, size_t step,
+                      const Etcdserverpb__RangeResponse *range)
 {
     if (range == NULL) {
         return -1;
     }
-    answer->history->steps[answer->step].count = (uint32_t)range->count;
-    answer->history->steps[answer->step].has_more = range->more != 0;
-    return note_items(answer, range->kvs, range->n_kvs);
+    history->steps[step].count = (uint32_t)range->count;
+    history->steps[step].has_more = range->more != 0;
+    return note_items(history, step, range->kvs, range->n_kvs);
 }
 
-static int decode_get(const struct answer *answer, struct bytes message)
+/* The answer of one step of a txn; -1 if it is that of something else. */
+static int note_response(struct chronicle *history, size_t step,
+                         const Etcdserverpb__ResponseOp *response)
 {
-    Etcdserverpb__RangeResponse *range =
-        etcdserverpb__range_response__unpack(NULL, message.size, message.data);
-    int outcome = range == NULL ? -1 : note_revision(answer, range->header);
-    if (range != NULL) {
-        outcome |= note_range(answer, range);
-        etcdserverpb__range_response__free_unpacked(range, NULL);
+    switch (history->steps[step].kind) {
+    case STEP_PUT:
+        return response->response_case != ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT
+                   ? -1
+                   : note_put(history, step, response->response_put);
+    case STEP_DELETE:
+        return response->response_case != ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE
+                   ? -1
+                   : note_deletion(history, step, response->response_delete_range);
+    default:
+        return response->response_case != ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE
+                   ? -1
+                   : note_range(history, step, response->response_range);
+    }
+}
+
+static int note_txn(struct chronicle *history, struct operation *operation,
+                    const Etcdserverpb__TxnResponse *txn)
+{
+    uint32_t count;
+    int outcome = 0;
+    operation->has_succeeded = txn->succeeded != 0;
+    const struct step *steps =
+        chronicle_branch(history, operation, operation->has_succeeded, &count);
+    const size_t first = (size_t)(steps - history->steps);
+    if (txn->n_responses != count) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < count && outcome == 0; i++) {
+        outcome = note_response(history, first + i, txn->responses[i]);
     }
     return outcome;
 }
 
-/* NULL if that is the answer to something else. */
-static const Etcdserverpb__RangeResponse *range_of(const Etcdserverpb__ResponseOp *response)
+static int note_revision(struct operation *operation, const Etcdserverpb__ResponseHeader *header)
 {
-    return response->response_case == ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE
-               ? response->response_range
-               : NULL;
+    operation->revision = header == NULL ? 0 : header->revision;
+    return operation->revision > 0 ? 0 : -1;
 }
 
-static int decode_txn(const struct answer *answer, struct bytes message)
+static int note_answer(struct chronicle *history, struct operation *operation,
+                       const ProtobufCMessage *message)
 {
-    Etcdserverpb__TxnResponse *txn =
-        etcdserverpb__txn_response__unpack(NULL, message.size, message.data);
-    int outcome = txn == NULL ? -1 : note_revision(answer, txn->header);
-    if (txn != NULL) {
-        const struct answer other = {answer->history, answer->operation, answer->step + 1};
-        answer->operation->has_succeeded = txn->succeeded != 0;
-        if (txn->n_responses != 1) {
-            outcome = -1;
-        } else if (!txn->succeeded) {
-            outcome |= note_range(&other, range_of(txn->responses[0]));
-        }
-        etcdserverpb__txn_response__free_unpacked(txn, NULL);
+    const size_t step = operation->first_step;
+    const void *answer = message;
+    const Etcdserverpb__PutResponse *put = answer;
+    const Etcdserverpb__DeleteRangeResponse *deletion = answer;
+    const Etcdserverpb__RangeResponse *range = answer;
+    const Etcdserverpb__TxnResponse *txn = answer;
+    const Etcdserverpb__CompactionResponse *compaction = answer;
+    switch (operation->kind) {
+    case OPERATION_PUT:
+        return note_revision(operation, put->header) | note_put(history, step, put);
+    case OPERATION_DELETE:
+        return note_revision(operation, deletion->header) | note_deletion(history, step, deletion);
+    case OPERATION_GET:
+        return note_revision(operation, range->header) | note_range(history, step, range);
+    case OPERATION_TXN:
+        return note_revision(operation, txn->header) | note_txn(history, operation, txn);
+    default:
+        return note_revision(operation, compaction->header);
     }
-    return outcome;
 }
 
 int request_decode(struct chronicle *history, size_t index, struct bytes message)
 {
+    static const ProtobufCMessageDescriptor *const ANSWERS[] = {
+        [OPERATION_PUT] = &etcdserverpb__put_response__descriptor,
+        [OPERATION_DELETE] = &etcdserverpb__delete_range_response__descriptor,
+        [OPERATION_GET] = &etcdserverpb__range_response__descriptor,
+        [OPERATION_TXN] = &etcdserverpb__txn_response__descriptor,
+        [OPERATION_COMPACT] = &etcdserverpb__compaction_response__descriptor,
+    };
     struct operation *operation = &history->operations[index];
-    const struct answer answer = {history, operation,
-                                  (size_t)(step_of(history, operation) - history->steps)};
-    switch (operation->kind) {
-    case OPERATION_PUT:
-        return decode_put(&answer, message);
-    case OPERATION_DELETE:
-        return decode_delete(&answer, message);
-    case OPERATION_GET:
-        return decode_get(&answer, message);
-    default:
-        return decode_txn(&answer, message);
+    ProtobufCMessage *answer =
+        protobuf_c_message_unpack(ANSWERS[operation->kind], NULL, message.size, message.data);
+    if (answer == NULL) {
+        return -1;
     }
+    const int outcome = note_answer(history, operation, answer);
+    protobuf_c_message_free_unpacked(answer, NULL);
+    return outcome;
 }
 
-enum operation_outcome request_outcome(const struct operation *operation,
+/* A revision was refused, which it named. */
+static enum operation_outcome refusal(const struct chronicle *history,
+                                      const struct operation *operation, const char *text)
+{
+    int is_named = 0;
+    for (uint32_t i = 0; i < chronicle_step_count(operation); i++) {
+        const struct step *step = &history->steps[operation->first_step + i];
+        is_named |= step->kind == STEP_COMPACT || (step->kind == STEP_GET && step->number != 0);
+    }
+    return !is_named                                    ? 0
+           : strstr(text, "has been compacted") != NULL ? OUTCOME_COMPACTED
+           : strstr(text, "future revision") != NULL    ? OUTCOME_FUTURE
+                                                        : 0;
+}
+
+enum operation_outcome request_outcome(const struct chronicle *history, size_t index,
                                        const struct grpc_result *result)
 {
+    const struct operation *operation = &history->operations[index];
     switch (result->code) {
+    case GRPC_OUT_OF_RANGE:
+        return refusal(history, operation, result->text);
     case GRPC_UNAVAILABLE:
         if (strcmp(result->text, "etcdserver: no leader") == 0) {
             return OUTCOME_NOT_DONE;

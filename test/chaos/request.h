@@ -10,8 +10,8 @@
 #include "grpc/client.h"
 
 /* Append the operation's message to `to`, and return the path of its method, a literal. The key
- * of number k is "chaos/k"; a value is its number, in some cases behind many zeroes. A txn is of
- * one compare with a mod revision, one put, and one get of the same key. */
+ * of number k is "chaos/" and k in seven digits; a value is its number, in some cases behind many
+ * zeroes. */
 const char *request_encode(const struct chronicle *history, size_t operation, struct buffer *to);
 
 /* Note what the answer says. Returns 0, or -1 if that is no answer to such a request. A value that
@@ -20,7 +20,7 @@ int request_decode(struct chronicle *history, size_t operation, struct bytes mes
 
 /* What is known of an operation whose call failed. OUTCOME_NOT_DONE is said only if it surely
  * was not done and never will be; 0 if a correct server cannot fail it like that. */
-enum operation_outcome request_outcome(const struct operation *operation,
+enum operation_outcome request_outcome(const struct chronicle *history, size_t operation,
                                        const struct grpc_result *result);
 
 #endif /* CHAOS_REQUEST_H */

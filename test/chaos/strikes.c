@@ -96,6 +96,7 @@ static void kill_members(struct strikes *strikes, const unsigned *indexes, unsig
         struct target *target = &strikes->targets[indexes[i]];
         local_cluster_end(options->cluster, indexes[i], SIGKILL);
         members_forget(options->members, indexes[i]);
+        options->on_death(options->context, indexes[i]);
         strikes->counts.kills++;
         strikes->counts.leaders += leader == (int)indexes[i];
         strikes->counts.recovering += target->condition == CONDITION_RISING;

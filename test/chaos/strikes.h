@@ -16,6 +16,8 @@ struct strikes_options {
     struct members *members;
     uint64_t kills; /* So many, then no more. */
     uint64_t seed;
+    void *context;
+    void (*on_death)(void *context, unsigned index); /* That member is dead now. */
 };
 
 struct strikes_counts {

@@ -1,9 +1,9 @@
 /* verdict.c -- what the history says, in figures.
  *
- * Whether it can be explained at all is for the judges that the simulator has as well. What is
- * counted here besides is the plainest of promises, so that a failure says how bad it is: a
- * write was acknowledged at revision w, and a read of its key at revision r >= w shows the
- * key as it was before w. Each such write is lost. */
+ * Whether it can be explained is for the judges that the simulator has as well. If it can, nothing
+ * is lost. If not, what is counted here says how bad it is: a key was put at revision w, which
+ * was acknowledged; and at revision r >= w an answer shows the key as it was before w, or absent
+ * although no acknowledged deletion was in between. Each such put is lost. */
 #include "test/chaos/verdict.h"
 
 #include <stdio.h>
@@ -11,11 +11,11 @@
 
 #include "cli/xmalloc.h"
 
-/* An acknowledged write. */
+/* An acknowledged write of one key. */
 struct written {
     uint32_t key;
     int64_t revision;
-    int is_deletion;
+    int is_deletion; /* Of this key, if it was there. */
     int is_lost;
 };
 
@@ -23,6 +23,7 @@ struct ledger {
     const struct chronicle *history;
     struct written *writes; /* By key, then revision. */
     size_t count;
+    size_t capacity;
 };
 
 static int compare(const void *left, const void *right)
@@ -52,61 +53,80 @@ static size_t count_below(const struct ledger *ledger, uint32_t key, int64_t rev
     return low;
 }
 
-/* True if a deletion that nobody knows about may have come before the read ended. */
-static int may_be_deleted(const struct chronicle *history, const struct operation *read,
-                          uint32_t key)
+/* Mark what should have been seen of a key at a revision, and was not; what was put at `seen` was
+ * (0: nothing). */
+static void mark_missed(struct ledger *ledger, uint32_t key, int64_t revision, int64_t seen)
 {
-    for (size_t i = 0; i < history->operation_count; i++) {
-        const struct operation *operation = &history->operations[i];
-        if (operation->kind == OPERATION_DELETE && operation->outcome == OUTCOME_UNKNOWN &&
-            history->steps[operation->first_step].key == key &&
-            operation->begin_us <= read->end_us) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Mark what this read should have seen, or something newer, and did not. */
-static void mark_missed(struct ledger *ledger, const struct operation *read,
-                        const struct step *step)
-{
-    const int64_t seen = step->item_count == 0 ? 0 : ledger->history->items[step->first_item].mod;
-    size_t at = count_below(ledger, step->key, read->revision);
-    int is_excused = 0;
-    while (at > 0 && !is_excused) {
-        struct written *write = &ledger->writes[--at];
-        if (write->key != step->key || write->revision <= seen ||
-            (seen == 0 && write->is_deletion) || write->is_lost) {
+    for (size_t i = count_below(ledger, key, revision); i > 0; i--) {
+        struct written *write = &ledger->writes[i - 1];
+        if (write->key != key || write->revision <= seen || write->is_lost ||
+            (write->is_deletion && seen == 0)) {
             break;
         }
-        is_excused = seen == 0 && may_be_deleted(ledger->history, read, step->key);
-        write->is_lost = !is_excused;
+        write->is_lost = !write->is_deletion;
     }
 }
 
-static uint64_t count_lost(const struct chronicle *history)
+/* What a get shows of every key of its range, if it shows them all. */
+static void mark_missed_in(struct ledger *ledger, const struct operation *read,
+                           const struct step *step)
 {
-    struct ledger ledger = {.history = history,
-                            .writes = xcalloc(history->operation_count + 1, sizeof *ledger.writes)};
-    uint64_t lost = 0;
-    for (size_t i = 0; i < history->operation_count; i++) {
-        const struct operation *operation = &history->operations[i];
-        if (chronicle_has_written(history, operation)) {
-            ledger.writes[ledger.count++] =
-                (struct written){.key = history->steps[operation->first_step].key,
-                                 .revision = operation->revision,
-                                 .is_deletion = operation->kind == OPERATION_DELETE};
+    const struct seen_item *items = &ledger->history->items[step->first_item];
+    const int64_t revision = step->number == 0 ? read->revision : (int64_t)step->number;
+    uint32_t next = 0;
+    for (uint32_t key = step->key; key < step->end && step->count == step->item_count; key++) {
+        const int is_there = next < step->item_count && items[next].key == key;
+        mark_missed(ledger, key, revision, is_there ? items[next++].mod : 0);
+    }
+}
+
+static void add_write(struct ledger *ledger, const struct written *write)
+{
+    if (ledger->count == ledger->capacity) {
+        ledger->capacity = ledger->capacity == 0 ? 1024 : 2 * ledger->capacity;
+        ledger->writes = xrealloc(ledger->writes, ledger->capacity * sizeof *ledger->writes);
+    }
+    ledger->writes[ledger->count++] = *write;
+}
+
+static void add_writes(struct ledger *ledger, const struct operation *operation)
+{
+    uint32_t count;
+    const struct step *steps =
+        chronicle_branch(ledger->history, operation, operation->has_succeeded, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t key = steps[i].key; step_is_write(&steps[i]) && key < steps[i].end; key++) {
+            add_write(ledger, &(struct written){.key = key,
+                                                .revision = operation->revision,
+                                                .is_deletion = steps[i].kind == STEP_DELETE});
         }
     }
-    qsort(ledger.writes, ledger.count, sizeof *ledger.writes, compare);
+}
+
+/* All puts and gets of what was done, a txn's too. */
+static uint64_t count_lost(const struct chronicle *history)
+{
+    struct ledger ledger = {.history = history};
+    uint64_t lost = 0;
+    for (size_t i = 0; i < history->operation_count; i++) {
+        if (chronicle_has_written(history, &history->operations[i])) {
+            add_writes(&ledger, &history->operations[i]);
+        }
+    }
+    if (ledger.count > 0) {
+        qsort(ledger.writes, ledger.count, sizeof *ledger.writes, compare);
+    }
     for (size_t i = 0; i < history->operation_count; i++) {
         const struct operation *operation = &history->operations[i];
+        const int is_read =
+            operation->outcome == OUTCOME_DONE && !chronicle_has_written(history, operation);
         uint32_t count;
-        const struct step *step =
+        const struct step *steps =
             chronicle_branch(history, operation, operation->has_succeeded, &count);
-        if (operation->outcome == OUTCOME_DONE && count == 1 && step->kind == STEP_GET) {
-            mark_missed(&ledger, operation, step);
+        for (uint32_t j = 0; j < count && is_read; j++) {
+            if (steps[j].kind == STEP_GET && steps[j].wants_items) {
+                mark_missed_in(&ledger, operation, &steps[j]);
+            }
         }
     }
     for (size_t i = 0; i < ledger.count; i++) {
@@ -118,8 +138,10 @@ static uint64_t count_lost(const struct chronicle *history)
 
 void verdict_find(const struct chronicle *history, struct verdict *verdict)
 {
-    *verdict = (struct verdict){.lost = count_lost(history)};
-    (void)checker_judge(history, &verdict->judges);
+    *verdict = (struct verdict){0};
+    if (checker_judge(history, &verdict->judges) == CHECKER_REJECTS) {
+        verdict->lost = count_lost(history);
+    }
 }
 
 int verdict_dump(const struct chronicle *history, const char *path)

@@ -8,8 +8,8 @@
 #include "check/checker.h"
 
 struct verdict {
-    uint64_t lost; /* Acknowledged writes that somebody who looked later missed. */
     struct checker_verdict judges;
+    uint64_t lost; /* If they reject: acknowledged puts that somebody who looked later missed. */
 };
 
 /* Judge a history in which nothing is under way. */
