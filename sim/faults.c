@@ -312,8 +312,11 @@ static void misfortune(void *object, uint64_t argument)
 {
     struct faults *faults = object;
     (void)argument;
+    if (faults->is_over || faults->done >= faults->swarm->misfortunes) {
+        return;
+    }
     const enum fault fault = draw_misfortune(faults);
-    if (faults->is_over || fault == FAULT_NONE || faults->done >= faults->swarm->misfortunes) {
+    if (fault == FAULT_NONE) {
         return;
     }
     if (happen(faults, fault)) {

@@ -11,6 +11,7 @@
 #include "sim/portrait.h"
 #include "sim/scenario.h"
 #include "sim/settings.h"
+#include "sim/shrink.h"
 #include "sim/tally.h"
 
 enum {
@@ -108,6 +109,9 @@ int main(int argc, char **argv)
     (void)mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
     (void)mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT);
     (void)mallopt(M_TOP_PAD, MEMORY_STEP);
+    if (settings.has_shrink) {
+        return shrink_seed(&settings);
+    }
     settings.run.on_end = settings.has_dump ? dump : NULL;
     tally_init(&tally, &settings);
     if (settings.has_scenarios) {

@@ -34,8 +34,10 @@ static const char HELP[] =
     "  --operations N    so many client operations in all\n"
     "  --misfortunes N   no more than so many; 0: none\n"
     "  --without LIST    no faults of these kinds, with commas: loss,cut,rot\n"
+    "  --variation N     another run of the same kind\n"
     "\n"
     "To look at one (with --seed):\n"
+    "  --shrink          if it fails, make it smaller until nothing can be taken away\n"
     "  --trace           print everything that happens\n"
     "  --log             print what the replicas log, with the time of their world\n"
     "  --goto N          stop after N events\n"
@@ -135,6 +137,8 @@ enum option_name {
     OPTION_OPERATIONS,
     OPTION_MISFORTUNES,
     OPTION_WITHOUT,
+    OPTION_VARIATION,
+    OPTION_SHRINK,
     OPTION_TRACE,
     OPTION_LOG,
     OPTION_GOTO,
@@ -159,6 +163,8 @@ static const struct option OPTIONS[] = {
     {"operations", required_argument, NULL, OPTION_OPERATIONS},
     {"misfortunes", required_argument, NULL, OPTION_MISFORTUNES},
     {"without", required_argument, NULL, OPTION_WITHOUT},
+    {"variation", required_argument, NULL, OPTION_VARIATION},
+    {"shrink", no_argument, NULL, OPTION_SHRINK},
     {"trace", no_argument, NULL, OPTION_TRACE},
     {"log", no_argument, NULL, OPTION_LOG},
     {"goto", required_argument, NULL, OPTION_GOTO},
@@ -195,6 +201,9 @@ static int parse_limit(struct swarm_limits *limits, int option, const char *text
     case OPTION_WITHOUT:
         limits->without = kinds_of_fault(text);
         return 1;
+    case OPTION_VARIATION:
+        limits->variation = limit(text);
+        return 1;
     default:
         return 0;
     }
@@ -204,6 +213,9 @@ static int parse_limit(struct swarm_limits *limits, int option, const char *text
 static int parse_look(struct settings *settings, int option, const char *text)
 {
     switch (option) {
+    case OPTION_SHRINK:
+        settings->has_shrink = 1;
+        return 1;
     case OPTION_TRACE:
         settings->run.is_verbose = 1;
         return 1;
@@ -279,6 +291,10 @@ void settings_parse(int argc, char **argv, struct settings *settings)
     }
     if (optind < argc) {
         refuse("unexpected", argv[optind]);
+    }
+    if (settings->has_shrink &&
+        (!settings->is_single || settings->run.scenario != PARTITION_NONE)) {
+        refuse("one seed, and no scenario, can be made smaller:", "--shrink");
     }
     if (settings->is_single) {
         settings->seeds = 1;

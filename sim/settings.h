@@ -10,6 +10,7 @@ struct settings {
     uint64_t seconds;       /* Begin no seed after that; 0: there is no end in time. */
     uint64_t jobs;          /* So many at a time. */
     int is_single;          /* One seed: say what it was like. */
+    int has_shrink;         /* Make it smaller, if it fails. */
     int has_log;            /* Show what the replicas log. */
     int has_dump;           /* Show where every node stands at the end. */
     int has_marks;          /* List how often each mark was come by. */

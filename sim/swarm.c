@@ -188,4 +188,5 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
     draw_workload(swarm, world);
     draw_misfortunes(swarm, world);
     apply_limits(swarm, limits);
+    world->prng.state ^= (uint64_t)limits->variation << 32;
 }

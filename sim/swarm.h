@@ -67,6 +67,7 @@ struct swarm_limits {
     uint32_t operations;  /* 0: as the seed says. */
     uint32_t misfortunes; /* So many at most; 0: as they come. */
     uint32_t is_spared;   /* None at all. */
+    uint32_t variation;   /* Another run of the same kind; 0: the seed's own. */
     uint64_t without;     /* Kinds of fault that do not come; bits. */
 };
 
@@ -81,7 +82,8 @@ struct swarm {
     uint32_t drift_ppm;     /* How far clocks are off at most. */
 };
 
-/* Draw it from the world's chance. The draws are the same whatever the limits. */
+/* Draw it from the world's chance. The draws are the same whatever the limits; a variation begins
+ * behind them. */
 void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_limits *limits);
 
 /* The kinds of fault, as words with commas. */
