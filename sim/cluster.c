@@ -479,6 +479,7 @@ void cluster_calm_node(struct cluster *cluster, uint32_t node)
     os_sim_set_options(cluster->nodes[node].os, &os);
     os_sim_set_clock(cluster->nodes[node].os, 1000000, 0);
     cluster_set_trouble(cluster, node, &(struct os_sim_trouble){0});
+    os_sim_live_on(cluster->nodes[node].os);
     if (cluster_is_paused(cluster, node)) {
         cluster_pause(cluster, node, 0);
     }

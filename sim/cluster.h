@@ -38,8 +38,8 @@ struct cluster_events {
 struct cluster *cluster_new(struct world *world, const struct cluster_options *options);
 void cluster_free(struct cluster *cluster);
 
-/* From now on the network is quick and faultless; and the node's process is awake, its clock goes
- * right and its disk is quick and does what it is told. */
+/* From now on the network is quick and faultless; and the node's process is awake and is not about
+ * to be killed, its clock goes right and its disk is quick and does what it is told. */
 void cluster_calm(struct cluster *cluster);
 void cluster_calm_node(struct cluster *cluster, uint32_t node);
 

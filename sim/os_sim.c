@@ -62,6 +62,11 @@ void os_sim_die_at(struct os_sim *sim, uint64_t calls, os_callback callback, voi
     sim->on_death_context = context;
 }
 
+void os_sim_live_on(struct os_sim *sim)
+{
+    sim->dies_at = 0;
+}
+
 void os_sim_set_power(struct os_sim *sim, int fails_with_process)
 {
     sim->has_power_cut = fails_with_process;

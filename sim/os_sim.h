@@ -50,6 +50,9 @@ void os_sim_set_clock(struct os_sim *sim, uint32_t rate_ppm, uint64_t jump_us);
  * happens, in the middle of whatever it was doing. `callback` is told in that moment; it must see
  * to it that os_sim_kill() is called once the stack is gone. */
 void os_sim_die_at(struct os_sim *sim, uint64_t calls, os_callback callback, void *context);
+
+/* It will not, after all. */
+void os_sim_live_on(struct os_sim *sim);
 int os_sim_is_dead(const struct os_sim *sim);
 
 /* Whether a death of the process is one of the machine, too: then what was not synced is lost. */

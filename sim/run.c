@@ -145,6 +145,23 @@ static void judge_history(struct run *run)
     }
 }
 
+/* Everybody can be asked now, and what they say belongs to the history. */
+static void ask_and_judge(struct run *run)
+{
+    struct run_result *result = run->result;
+    const int error = workload_read_all(run->workload, run->world.now_us + HEAL_US_MAX);
+    if (is_broken(run)) {
+        snprintf(result->failure, sizeof result->failure, "%s", cluster_violation(run->cluster));
+    } else if (error != 0 && !world_is_halted(&run->world)) {
+        snprintf(result->failure, sizeof result->failure,
+                 "liveness: a read has no answer %d s after everything was healed",
+                 HEAL_US_MAX / 1000000);
+    } else if (error == 0) {
+        cluster_testify(run->cluster);
+        judge_history(run);
+    }
+}
+
 static void judge(struct run *run)
 {
     struct run_result *result = run->result;
@@ -161,9 +178,7 @@ static void judge(struct run *run)
                  HEAL_US_MAX / 1000000, where,
                  workload_is_done(run->workload) ? "" : "; clients wait");
     } else if (result->failure[0] == 0) {
-        workload_read_all(run->workload);
-        cluster_testify(run->cluster);
-        judge_history(run);
+        ask_and_judge(run);
     }
 }
 

@@ -137,7 +137,8 @@ static int is_sight_due(const struct tally *tally)
 {
     const struct swarm_limits *limits = &tally->settings->run.limits;
     const int is_limited = limits->nodes != 0 || limits->clients != 0 || limits->operations != 0 ||
-                           limits->misfortunes != 0 || limits->is_spared || limits->without != 0;
+                           limits->misfortunes != 0 || limits->is_spared ||
+                           limits->variation != 0 || limits->without != 0;
     return tally->done >= SEEDS_TO_SEE_ALL && !is_limited;
 }
 

@@ -304,7 +304,7 @@ int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us)
     return !client->is_probing;
 }
 
-void workload_read_all(struct workload *workload)
+int workload_read_all(struct workload *workload, uint64_t until_us)
 {
     for (uint32_t node = 0; node < cluster_nodes(workload->cluster); node++) {
         struct client *client = &workload->clients[workload->options.clients + node];
@@ -316,10 +316,14 @@ void workload_read_all(struct workload *workload)
             const struct chronicle_who who = who_is(client);
             perform(client, requests_begin_get(&workload->requests, &who, key));
             while (client->is_busy && cluster_violation(workload->cluster) == NULL &&
-                   world_step(workload->world, UINT64_MAX) != 0) {
+                   world_step(workload->world, until_us) != 0) {
+            }
+            if (client->is_busy) {
+                return -1;
             }
         }
     }
+    return 0;
 }
 
 const struct chronicle *workload_history(const struct workload *workload)

@@ -35,8 +35,9 @@ void workload_on_kill(struct workload *workload, uint32_t node);
  * Returns 1 if one was. */
 int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us);
 
-/* Once the network is healed: read every key through every server that can be asked. */
-void workload_read_all(struct workload *workload);
+/* Once everything is healed: read every key through every server that can be asked. Returns -1 if
+ * an answer did not come until then, or the cluster broke a rule meanwhile; else 0. */
+int workload_read_all(struct workload *workload, uint64_t until_us);
 
 /* What they did and saw so far, and what the nodes reported of their states. Borrowed. */
 const struct chronicle *workload_history(const struct workload *workload);
