@@ -191,3 +191,12 @@ void fault_run(const struct fault_loop *loop)
         fail_msg("%s: only %llu places", loop->name, (unsigned long long)n - 1);
     }
 }
+
+void fault_run_both(const struct fault_loop *loop)
+{
+    struct fault_loop one = *loop;
+    one.is_for_ever = 0;
+    fault_run(&one);
+    one.is_for_ever = 1;
+    fault_run(&one);
+}

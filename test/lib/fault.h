@@ -87,4 +87,7 @@ struct fault_loop {
  * by an eighth of itself from 8 on, so that a long life is sampled all along. */
 void fault_run(const struct fault_loop *loop);
 
+/* Two such loops: in one only the n-th fails, in the other all after it too. */
+void fault_run_both(const struct fault_loop *loop);
+
 #endif /* TEST_FAULT_H */

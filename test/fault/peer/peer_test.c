@@ -296,14 +296,8 @@ static void live(__attribute__((unused)) void *context)
 
 static void fail_each(const char *name, unsigned kinds, uint64_t places_min)
 {
-    for (int is_for_ever = 0; is_for_ever <= 1; is_for_ever++) {
-        fault_run(&(struct fault_loop){.name = name,
-                                       .kinds = kinds,
-                                       .is_for_ever = is_for_ever,
-                                       .is_short = 1,
-                                       .places_min = places_min,
-                                       .play = live});
-    }
+    fault_run_both(&(struct fault_loop){
+        .name = name, .kinds = kinds, .is_short = 1, .places_min = places_min, .play = live});
 }
 
 TEST(peers, survive_every_allocation_that_fails)

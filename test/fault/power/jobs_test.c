@@ -10,10 +10,10 @@ static void begin_snapshot(struct solo *solo)
 {
     assert_int_equal(solo_start(solo), 0);
     solo_run(solo);
-    while (solo->cursors == 0) {
+    while (solo->book.cursors == 0) {
         solo_submit(solo);
         solo->turn_end(solo->turn_end_context);
-        while (solo->cursors == 0 && os_memory_step(solo->os)) {
+        while (solo->book.cursors == 0 && os_memory_step(solo->os)) {
         }
         os_memory_advance(solo->os, 100);
     }
@@ -31,11 +31,11 @@ static int fail_in_snapshot(uint64_t seed)
     while (!solo.is_failed && os_memory_step(solo.os)) {
     }
     assert_true(solo.is_failed);
-    const int is_busy = solo.cursors > 0;
+    const int is_busy = solo.book.cursors > 0;
     replica_free(solo.replica);
     solo.replica = NULL;
     os_memory_run(solo.os);
-    assert_int_equal(solo.cursors, 0);
+    assert_int_equal(solo.book.cursors, 0);
     assert_int_equal(os_memory_open_count(solo.os), 0);
     solo_deinit(&solo);
     return is_busy;
@@ -57,7 +57,7 @@ TEST(replica, stops_in_good_order_while_a_snapshot_is_being_written)
         solo_init(&solo, seed);
         begin_snapshot(&solo);
         solo_stop(&solo);
-        assert_int_equal(solo.cursors, 0);
+        assert_int_equal(solo.book.cursors, 0);
         assert_int_equal(os_memory_open_count(solo.os), 0);
         assert_int_equal(solo_start(&solo), 0);
         solo_run(&solo);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "base/log.h"
 #include "test.h"
 
@@ -44,77 +43,6 @@ static int listen_on(struct os *os, const char *address, os_accept_callback acce
 static void listener_close(struct os_listener *listener)
 {
     (void)listener;
-}
-
-/* -- The state machine ----------------------------------------------------------------------- */
-
-static const void *apply(void *context, const struct synod_command *command)
-{
-    struct book *book = context;
-    assert_int_equal(command->size, 8);
-    assert_true(book->count < SOLO_COMMANDS_MAX);
-    book->numbers[book->count++] = get_u64(command->data);
-    return book;
-}
-
-static uint64_t state_size(void *context)
-{
-    return 8 * ((const struct book *)context)->count;
-}
-
-struct cursor {
-    struct solo *solo;
-    struct book book;
-    size_t at;
-};
-
-static void *open_snapshot(void *context)
-{
-    struct cursor *cursor = calloc(1, sizeof *cursor);
-    assert_non_null(cursor);
-    cursor->book = *(const struct book *)context;
-    cursor->solo = LIST_ITEM(context, struct solo, book);
-    cursor->solo->cursors++;
-    return cursor;
-}
-
-static int64_t read_snapshot(void *context, void *to, size_t size)
-{
-    struct cursor *cursor = context;
-    const size_t left = 8 * cursor->book.count - cursor->at;
-    const size_t some = size < left ? size : left;
-    memcpy(to, (const uint8_t *)cursor->book.numbers + cursor->at, some);
-    cursor->at += some;
-    return (int64_t)some;
-}
-
-static void close_snapshot(void *context, void *cursor)
-{
-    (void)context;
-    ((struct cursor *)cursor)->solo->cursors--;
-    free(cursor);
-}
-
-static int begin_restore(void *context)
-{
-    *(struct book *)context = (struct book){.count = 0};
-    return 0;
-}
-
-static int restore_piece(void *context, const void *data, size_t size)
-{
-    struct book *book = context;
-    assert_true(book->restored + size <= sizeof book->numbers);
-    memcpy((uint8_t *)book->numbers + book->restored, data, size);
-    book->restored += size;
-    return 0;
-}
-
-static int end_restore(void *context)
-{
-    struct book *book = context;
-    book->count = book->restored / 8;
-    return 0;
 }
 
 /* -- What the replica tells ------------------------------------------------------------------ */
@@ -167,7 +95,7 @@ static void ignore_line(const char *line, uint32_t size)
 void solo_init(struct solo *solo, uint64_t seed)
 {
     log_configure(&(struct log_options){.level = LOG_DEBUG, .sink = ignore_line});
-    *solo = (struct solo){.os = os_memory_new(seed), .snapshot_size = 30000};
+    *solo = (struct solo){.os = os_memory_new(seed), .snapshot_size = 30000, .book.size = 8};
     solo->functions = *solo->os->functions;
     solo->functions.turn_end = turn_end;
     solo->functions.listen = listen_on;
@@ -185,17 +113,7 @@ int solo_start(struct solo *solo)
 {
     static const struct replica_member members[1] = {{"a", "nobody:0"}};
     struct replica_options options;
-    const struct synod_machine machine = {
-        .context = &solo->book,
-        .apply = apply,
-        .state_size = state_size,
-        .snapshot_open = open_snapshot,
-        .snapshot_read = read_snapshot,
-        .snapshot_close = close_snapshot,
-        .restore_begin = begin_restore,
-        .restore_piece = restore_piece,
-        .restore_end = end_restore,
-    };
+    const struct synod_machine machine = book_machine(&solo->book);
     replica_options_init(&options);
     options.machine = &machine;
     options.events = &EVENTS;
@@ -209,7 +127,7 @@ int solo_start(struct solo *solo)
     options.snapshot_bytes = solo->snapshot_size;
     options.tail_bytes = 0;
     options.segment_bytes = 16384;
-    solo->book = (struct book){.count = 0};
+    book_clear(&solo->book);
     solo->is_running = solo->is_failed = solo->is_stopped = 0;
     solo->turn_end = NULL;
     const int error = replica_open(solo->os, &options, &solo->report, &solo->replica);

@@ -2,19 +2,9 @@
 #ifndef TEST_FAULT_POWER_SOLO_H
 #define TEST_FAULT_POWER_SOLO_H
 
+#include "fault_book.h"
 #include "os_memory.h"
 #include "replica/replica.h"
-
-enum {
-    SOLO_COMMANDS_MAX = 512
-};
-
-/* The state: the numbers of the commands that were applied, in their order. */
-struct book {
-    uint64_t numbers[SOLO_COMMANDS_MAX];
-    size_t count;
-    size_t restored; /* Bytes of the restore under way. */
-};
 
 struct solo {
     struct os *os;
@@ -30,7 +20,6 @@ struct solo {
     uint64_t submitted;     /* Commands of all lives; their numbers are 1 ... */
     uint64_t acknowledged;  /* The last number that was, in any life. */
     uint64_t waiting;       /* Commands of this life without an outcome. */
-    uint64_t cursors;       /* Snapshots that are open. */
     uint64_t snapshot_size; /* What the log grows by before a snapshot, at least. */
 };
 

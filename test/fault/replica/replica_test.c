@@ -37,15 +37,12 @@ static void live_alone(void *context)
 static void fail_alone(const char *name, unsigned kinds, uint64_t places_min)
 {
     uint64_t seed = 1;
-    for (int is_for_ever = 0; is_for_ever <= 1; is_for_ever++) {
-        fault_run(&(struct fault_loop){.name = name,
-                                       .kinds = kinds,
-                                       .is_for_ever = is_for_ever,
-                                       .is_short = 1,
-                                       .places_min = places_min,
-                                       .play = live_alone,
-                                       .context = &seed});
-    }
+    fault_run_both(&(struct fault_loop){.name = name,
+                                        .kinds = kinds,
+                                        .is_short = 1,
+                                        .places_min = places_min,
+                                        .play = live_alone,
+                                        .context = &seed});
 }
 
 TEST(replica, alone_survives_every_allocation_that_fails)
@@ -205,14 +202,13 @@ TEST(replica, of_three_does_not_take_a_wiped_disk_for_a_member)
 static void fail_together(const char *name, unsigned kinds, uint64_t places_min)
 {
     static const uint64_t SEEDS[] = {1, 2};
-    for (int i = 0; i < 4; i++) {
-        uint64_t seed = SEEDS[i / 2];
-        fault_run(&(struct fault_loop){.name = name,
-                                       .kinds = kinds,
-                                       .is_for_ever = i % 2,
-                                       .places_min = places_min,
-                                       .play = live_together,
-                                       .context = &seed});
+    for (int i = 0; i < 2; i++) {
+        uint64_t seed = SEEDS[i];
+        fault_run_both(&(struct fault_loop){.name = name,
+                                            .kinds = kinds,
+                                            .places_min = places_min,
+                                            .play = live_together,
+                                            .context = &seed});
     }
 }
 

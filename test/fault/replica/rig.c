@@ -29,80 +29,6 @@ static void end_question(struct question *question)
     free(question);
 }
 
-/* -- The machine ------------------------------------------------------------------------- */
-
-static const void *apply(void *context, const struct synod_command *command)
-{
-    struct book *book = context;
-    assert_true(command->size >= 8 && book->count < COMMANDS_MAX);
-    book->numbers[book->count++] = get_u64(command->data);
-    return &book->count;
-}
-
-static uint64_t state_size(void *context)
-{
-    return 8 * ((const struct book *)context)->count;
-}
-
-/* A copy of the book, and how far it was read. */
-struct cursor {
-    struct book book;
-    size_t at;
-};
-
-static void *open_snapshot(void *context)
-{
-    if (fault_strikes(FAULT_ALLOCATION)) {
-        return NULL;
-    }
-    struct cursor *cursor = malloc(sizeof *cursor);
-    assert_non_null(cursor);
-    *cursor = (struct cursor){.book = *(const struct book *)context};
-    return cursor;
-}
-
-static int64_t read_snapshot(void *context, void *to, size_t size)
-{
-    struct cursor *cursor = context;
-    const size_t left = 8 * cursor->book.count - cursor->at;
-    const size_t some = size < left ? size : left;
-    memcpy(to, (const uint8_t *)cursor->book.numbers + cursor->at, some);
-    cursor->at += some;
-    return (int64_t)some;
-}
-
-static void close_snapshot(void *context, void *cursor)
-{
-    (void)context;
-    free(cursor);
-}
-
-static int begin_restore(void *context)
-{
-    struct book *book = context;
-    *book = (struct book){.count = 0};
-    return fault_strikes(FAULT_ALLOCATION) ? SYNOD_ERR_MEMORY : 0;
-}
-
-static int restore_piece(void *context, const void *data, size_t size)
-{
-    struct book *book = context;
-    if (fault_strikes(FAULT_ALLOCATION)) {
-        return SYNOD_ERR_MEMORY;
-    }
-    assert_true(book->restored + size <= sizeof book->numbers);
-    memcpy((uint8_t *)book->numbers + book->restored, data, size);
-    book->restored += size;
-    return 0;
-}
-
-static int end_restore(void *context)
-{
-    struct book *book = context;
-    book->count = book->restored / 8;
-    return fault_strikes(FAULT_ALLOCATION) ? SYNOD_ERR_MEMORY : 0;
-}
-
 /* -- What a replica tells ---------------------------------------------------------------- */
 
 static void on_running(void *context)
@@ -171,19 +97,9 @@ void rig_start(struct rig *rig, uint32_t index)
         {"a", "node:0"}, {"b", "node:1"}, {"c", "node:2"}};
     struct node *node = &rig->nodes[index];
     struct replica_options options;
-    const struct synod_machine machine = {
-        .context = &node->book,
-        .apply = apply,
-        .state_size = state_size,
-        .snapshot_open = open_snapshot,
-        .snapshot_read = read_snapshot,
-        .snapshot_close = close_snapshot,
-        .restore_begin = begin_restore,
-        .restore_piece = restore_piece,
-        .restore_end = end_restore,
-    };
+    const struct synod_machine machine = book_machine(&node->book);
     assert_null(node->replica);
-    node->book = (struct book){.count = 0};
+    book_clear(&node->book);
     node->failures = node->is_running = node->is_stopped = 0;
     if (index == 0) {
         node->fault = os_fault_new(os_sim_os(node->sim));
@@ -309,7 +225,7 @@ static void on_result(void *context, int error, const void *result)
     struct question *question = context;
     struct node *node = question->node;
     if (error == 0) {
-        assert_ptr_equal(result, &node->book.count);
+        assert_ptr_equal(result, &node->book);
         assert_int_equal(node->failures, 0);
         node->rig->is_acknowledged[question->number] = 1;
     }
@@ -354,7 +270,7 @@ void rig_submit(struct rig *rig, uint32_t index, uint32_t count, size_t size)
     static uint8_t bytes[65536];
     assert_true(size >= 8 && size <= sizeof bytes);
     for (uint32_t i = 0; i < count && rig_is_up(rig, index); i++) {
-        assert_true(rig->commands + 1 < COMMANDS_MAX);
+        assert_true(rig->commands + 1 < BOOK_COMMANDS_MAX);
         put_u64(bytes, ++rig->commands);
         struct question *question = question_new(node);
         const int was = enter(node);
@@ -446,7 +362,7 @@ int rig_all_equal(const struct rig *rig)
 /* Every acknowledged command is in the book; no command is there twice. */
 static void check_book(const struct rig *rig, const struct book *book)
 {
-    uint8_t times[COMMANDS_MAX] = {0};
+    uint8_t times[BOOK_COMMANDS_MAX] = {0};
     for (uint64_t i = 0; i < book->count; i++) {
         assert_in_range(book->numbers[i], 1, rig->commands);
         assert_int_equal(times[book->numbers[i]]++, 0);

@@ -3,6 +3,7 @@
 #define TEST_FAULT_REPLICA_RIG_H
 
 #include "base/list.h"
+#include "fault_book.h"
 #include "os_fault.h"
 #include "replica/replica.h"
 #include "sim/net.h"
@@ -10,15 +11,7 @@
 #include "sim/world.h"
 
 enum {
-    NODES_MAX = 3,
-    COMMANDS_MAX = 2048
-};
-
-/* The machine: the numbers of the commands that were applied, in their order. */
-struct book {
-    uint64_t numbers[COMMANDS_MAX];
-    uint64_t count;
-    size_t restored; /* Bytes of the restore under way. */
+    NODES_MAX = 3
 };
 
 struct node {
@@ -43,8 +36,8 @@ struct rig {
     struct net *net;
     uint32_t count;
     struct node nodes[NODES_MAX];
-    uint64_t commands;                     /* Their numbers are 1 .. commands. */
-    uint8_t is_acknowledged[COMMANDS_MAX]; /* By number. */
+    uint64_t commands;                          /* Their numbers are 1 .. commands. */
+    uint8_t is_acknowledged[BOOK_COMMANDS_MAX]; /* By number. */
 };
 
 /* Nodes without a process, on empty disks. */

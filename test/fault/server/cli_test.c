@@ -71,14 +71,8 @@ static void fail_each(const char *name, unsigned kinds, uint64_t places_min)
     assert_true(member_start(&member, 0));
     char *hello[] = {"put", "--endpoints", member.url, "hello", "world", NULL};
     assert_int_equal(run(cli_put, hello), 0);
-    for (int is_for_ever = 0; is_for_ever <= 1; is_for_ever++) {
-        fault_run(&(struct fault_loop){.name = name,
-                                       .kinds = kinds,
-                                       .is_for_ever = is_for_ever,
-                                       .places_min = places_min,
-                                       .play = live,
-                                       .context = &member});
-    }
+    fault_run_both(&(struct fault_loop){
+        .name = name, .kinds = kinds, .places_min = places_min, .play = live, .context = &member});
     fault_disarm();
     assert_int_equal(member_stop(&member), 0);
     member_wipe(&member);

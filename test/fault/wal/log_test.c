@@ -197,15 +197,12 @@ static void fail_each(const char *name, unsigned kinds, uint64_t places_min)
 {
     log_configure(&(struct log_options){.level = LOG_WARN, .sink = count_line});
     struct os *disk = make_disk();
-    for (int is_for_ever = 0; is_for_ever <= 1; is_for_ever++) {
-        fault_run(&(struct fault_loop){.name = name,
-                                       .kinds = kinds,
-                                       .is_for_ever = is_for_ever,
-                                       .is_short = 1,
-                                       .places_min = places_min,
-                                       .play = live,
-                                       .context = disk});
-    }
+    fault_run_both(&(struct fault_loop){.name = name,
+                                        .kinds = kinds,
+                                        .is_short = 1,
+                                        .places_min = places_min,
+                                        .play = live,
+                                        .context = disk});
     os_memory_free(disk);
     assert_true(warnings > 0);
 }
