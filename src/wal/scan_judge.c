@@ -82,18 +82,21 @@ static void warn(struct scan *scan, struct place place, const char *text)
     scan->input->callbacks.on_warning(scan->input->callbacks.context, &warning);
 }
 
-/* The second header of the next flush, lying where it says that it should. */
+/* The second header of the next flush, lying where it says that it should. The first flush of all,
+ * whose number nobody knows, is where the oldest segment begins: a segment behind that begins with
+ * a flush too, which says the same of itself. */
 static int is_second_header(const struct scan *scan, struct place place,
                             const struct segment_flush *flush)
 {
     assert(place.index >= scan->result->end);
     assert(scan_is_ours(scan, place, flush));
     const struct scan_result *result = scan->result;
+    const size_t index_max = result->end + (scan_is_log_known(scan) ? 1 : 0);
     const uint32_t offset = place.index == result->end ? result->offset : 0;
     const int is_next = !scan_is_log_known(scan) ||
                         (flush->number == result->next_number && flush->chain == result->chain &&
                          flush->first_lsn == result->next_lsn);
-    return is_next && place.index <= result->end + 1 && flush->offset == offset &&
+    return is_next && place.index <= index_max && flush->offset == offset &&
            flush->format == SEGMENT_FORMAT && flush->copies_bytes > 0 &&
            flush->segment_bytes == scan_name_of(scan, place).bytes &&
            place.offset == flush->offset + segment_copies_offset(flush);

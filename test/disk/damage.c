@@ -4,17 +4,18 @@
  *
  *   closed   about 64 KiB, of a log that was closed in good order: it ends with a seal
  *   killed   the same, of a process that was killed as soon as its last flush was acknowledged
+ *   young    of a log that was never trimmed, closed
  *   large    about 4 MiB, closed
  *
  * THE DAMAGE
  *
- *   bits     any one bit of closed and killed, flipped
+ *   bits     any one bit of closed, killed and young, flipped
  *   sectors  any 512 bytes of large: zeroes; noise; what they were before they were last written
  *            (a write that was lost); the sector beside them; and a write that was misdirected:
  *            they hold what was meant for the same place in another file, which holds what it
  *            held before
  *   blocks   the same with any 4096 bytes
- *   cuts     closed and killed cut off at any byte, large at any sector
+ *   cuts     closed, killed and young cut off at any byte, large at any sector
  *
  * THE VERDICT is one of
  *
@@ -58,6 +59,7 @@ enum {
 enum directory_name {
     CLOSED = 0,
     KILLED,
+    YOUNG,
     LARGE,
     DIRECTORIES
 };
@@ -485,6 +487,7 @@ void damage_prepare(uint64_t units[BOARD_PARTS])
 {
     make(&directories[CLOSED], SCRIPT_SMALL, 1);
     make(&directories[KILLED], SCRIPT_SMALL, 0);
+    make(&directories[YOUNG], SCRIPT_YOUNG, 1);
     make(&directories[LARGE], SCRIPT_LARGE, 1);
     for (int part = BOARD_BITS; part < BOARD_PARTS; part++) {
         for (size_t i = 0; i < DIRECTORIES; i++) {

@@ -53,6 +53,14 @@ static const struct step SMALL[] = {
     {SETTLE, 0},    {IDLE, 0},     {APPEND, 30},   {PROMISE, 8},   {SETTLE, 0},    {END, 0},
 };
 
+/* A log that was never trimmed: it begins with a flush of which there is no second copy, and goes on
+ * into segments whose first flush has one. */
+static const struct step YOUNG[] = {
+    {FOUND, 0},    {PROMISE, 8},  {SETTLE, 0},   {APPEND, 3000}, {SETTLE, 0}, {APPEND, 3000},
+    {PROMISE, 50}, {SETTLE, 0},   {APPEND, 500}, {SETTLE, 0},    {IDLE, 0},   {APPEND, 3000},
+    {SETTLE, 0},   {PROMISE, 8},  {SETTLE, 0},   {APPEND, 40},   {IDLE, 0},   {END, 0},
+};
+
 /* Flushes of one block to thirty; entries before the snapshot and after it. */
 static const struct step LARGE[] = {
     {FOUND, 0},      {PROMISE, 8},   {SETTLE, 0},     {REPEAT, 1},    {APPEND, 60000}, {SETTLE, 0},
@@ -69,6 +77,7 @@ static const struct {
 } SCRIPTS[] = {
     [SCRIPT_LIVES] = {LIVES, 16 << 10, 5000},
     [SCRIPT_SMALL] = {SMALL, 16 << 10, 4 << 10},
+    [SCRIPT_YOUNG] = {YOUNG, 16 << 10, 4 << 10},
     [SCRIPT_LARGE] = {LARGE, 512 << 10, 1200 << 10},
 };
 

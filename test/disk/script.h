@@ -9,6 +9,7 @@
 enum script_name {
     SCRIPT_LIVES = 1, /* Small segments, several lives: what the crashes are enumerated over. */
     SCRIPT_SMALL,     /* A directory of about 64 KiB. */
+    SCRIPT_YOUNG,     /* One of which no segment was trimmed. */
     SCRIPT_LARGE,     /* A directory of about 4 MiB. */
 };
 

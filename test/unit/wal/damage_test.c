@@ -38,6 +38,22 @@ static struct rig *make_log(uint64_t seed)
     return rig;
 }
 
+/* A log that was never trimmed: it begins with an opening flush, of which there is no second copy,
+ * and goes on into segments that begin with a flush that has one. */
+static struct rig *make_young_log(uint64_t seed)
+{
+    struct rig *rig = rig_new(seed);
+    assert_int_equal(rig_open(rig), 0);
+    wal_found(rig->wal, 0x1234);
+    for (int i = 0; i < 5; i++) {
+        rig_append(rig, 3000);
+        rig_promise(rig);
+        rig_settle(rig);
+    }
+    rig_close(rig);
+    return rig;
+}
+
 /* Names and sizes of the segments there. */
 struct listing {
     struct os *os;
@@ -128,6 +144,22 @@ TEST(damage, of_any_bit_is_made_good_or_refused)
     tell("bits flipped", &verdicts);
     assert_true(verdicts.refused > 1000 / RIG_STRIDE);
     assert_true(verdicts.warned > 1000 / RIG_STRIDE);
+    rig_free(rig);
+}
+
+/* The second header of a flush at the start of a later segment looks like one of the first flush:
+ * it must not stand in for it, for then all of the first segment would be passed over. */
+TEST(damage, of_the_first_flush_of_a_young_log_is_refused)
+{
+    struct rig *rig = make_young_log(8);
+    const struct listing listing = list(rig);
+    const char *path;
+    uint8_t *block = bytes_at(rig, &listing, 0, &path);
+    assert_true(listing.count > 2 && listing.names[0].number == 1);
+    memset(block, 0, SEGMENT_BLOCK_BYTES);
+    assert_int_equal(rig_scan(rig), SYNOD_ERR_CORRUPT);
+    assert_string_equal(rig->report.file, path);
+    assert_int_equal(rig->report.offset, 0);
     rig_free(rig);
 }
 
