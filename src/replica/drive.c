@@ -347,34 +347,36 @@ void drive_on_wal_failure(void *context, const struct report *report)
 
 /* -- Turns and time ----------------------------------------------------------------------- */
 
+/* What is due by the time alone, once a heartbeat, however busy the loop is. */
+static void tick(struct replica *r)
+{
+    const uint64_t now = replica_now_ms(r);
+    if (now < r->tick_ms) {
+        return;
+    }
+    r->tick_ms = now + r->options.heartbeat_ms;
+    submit_expire(r);
+    reading_tick(r);
+    if (r->phase == PHASE_RUNNING) {
+        catchup_tick(r);
+        snapshotting_consider(r);
+    } else if (r->phase == PHASE_FOUNDING) {
+        founding_tick(r);
+    }
+}
+
+/* The timer is there to make a turn happen; what is due is done at the turn's end. */
 static void start_timer(struct replica *r)
 {
     const uint64_t now = replica_now_ms(r);
-    const uint64_t latest = now + r->options.heartbeat_ms;
     /* Before it lives, the core has no wish: it must not be taken for one to wake at once. */
-    const int is_early = r->phase == PHASE_RUNNING && r->wake_ms < latest;
-    const uint64_t wake = is_early ? r->wake_ms : latest;
+    const int is_early = r->phase == PHASE_RUNNING && r->wake_ms < r->tick_ms;
+    const uint64_t wake = is_early ? r->wake_ms : r->tick_ms;
     os_timer_start(r->os, r->timer, wake > now ? (wake - now) * 1000 : 0);
 }
 
-static void tick(struct replica *r)
+void drive_on_timer(__attribute__((unused)) void *context)
 {
-    submit_expire(r);
-    reading_tick(r);
-    catchup_tick(r);
-    snapshotting_consider(r);
-}
-
-void drive_on_timer(void *context)
-{
-    struct replica *r = context;
-    if (r->phase == PHASE_RUNNING) {
-        tick(r);
-    } else if (r->phase == PHASE_FOUNDING) {
-        submit_expire(r);
-        reading_tick(r);
-        founding_tick(r);
-    }
 }
 
 /* The end of a turn of the loop: everything that the turn gathered leaves as one. */
@@ -384,6 +386,7 @@ void drive_on_turn_end(void *context)
     if (r->phase >= PHASE_STOPPING) {
         return; /* The log is closing, and takes care of itself. */
     }
+    tick(r);
     if (r->phase == PHASE_RUNNING) {
         handle_own_messages(r);
         submit_turn_end(r);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "os_memory.h"
 #include "rig.h"
 #include "synod/error.h"
 #include "test.h"
@@ -10,6 +11,8 @@ enum {
     PENDING_MAX = 20000, /* The defaults of replica_options_init(). */
     COMMAND_SIZE_MAX = 2 << 20,
     PENDING_BYTES_MAX = 64 << 20,
+    REQUEST_TIMEOUT_MS = 5000,
+    HEARTBEAT_MS = 100,
 };
 
 struct tally {
@@ -93,6 +96,26 @@ TEST(replica, refuses_one_read_more_than_one_question_may_have)
     assert_int_equal(replica_read(rig.replica, on_read, &tally), SYNOD_ERR_BUSY);
     rig_run(&rig, 100);
     assert_int_equal(tally.good, PENDING_MAX);
+    rig_deinit(&rig);
+}
+
+/* The disk hangs, and every millisecond something happens. */
+TEST(replica, tells_who_has_waited_too_long_however_busy_it_is)
+{
+    struct rig rig;
+    struct tally tally = {0};
+    const uint8_t command[8] = {0};
+    begin(&rig);
+    assert_int_equal(replica_submit(rig.replica, 1, bytes_of(command, 8), on_result, &tally), 0);
+    for (uint32_t i = 0; i < REQUEST_TIMEOUT_MS + 2 * HEARTBEAT_MS; i++) {
+        assert_int_equal(tally.good, 0);
+        assert_true(i >= REQUEST_TIMEOUT_MS || tally.bad == 0);
+        rig.turn_end(rig.turn_end_context);
+        os_memory_advance(rig.os, 1000);
+    }
+    assert_int_equal(tally.bad, 1);
+    rig_run(&rig, 100);
+    rig_write(&rig, 1);
     rig_deinit(&rig);
 }
 
