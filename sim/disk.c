@@ -29,18 +29,17 @@ struct call {
     struct disk_file *file;
     uint64_t offset; /* WRITE: where; TRUNCATE: the size. */
     uint64_t size;
-    char *from; /* Names. */
+    uint8_t *data; /* WRITE: the bytes; NULL: those that readers still see there. */
+    char *from;    /* Names. */
     char *to;
-    uint8_t data[];
 };
 
 /* -- Calls -------------------------------------------------------------------------------- */
 
-static struct call *note(struct disk *disk, enum call_kind kind, struct disk_file *file,
-                         size_t size)
+static struct call *note(struct disk *disk, enum call_kind kind, struct disk_file *file)
 {
-    struct call *call = world_reallocate(NULL, sizeof *call + size); /* The caller fills it. */
-    *call = (struct call){.kind = kind, .job = disk->job, .file = file, .size = size};
+    struct call *call = world_reallocate(NULL, sizeof *call);
+    *call = (struct call){.kind = kind, .job = disk->job, .file = file};
     *disk->last = call;
     disk->last = &call->next;
     return call;
@@ -60,8 +59,29 @@ int disk_is_unsettled(const struct disk *disk, const struct disk_file *file, uin
     return 0;
 }
 
+/* The bytes of a write: most are on the disk before anything else is written there, and need no
+ * copy until then. */
+static const uint8_t *written(const struct call *call)
+{
+    return call->data != NULL ? call->data : call->file->seen.data + call->offset;
+}
+
+/* Readers will see something else there: who has written it keeps a copy. */
+static void keep_written(const struct disk_file *file, uint64_t from, uint64_t to)
+{
+    for (struct call *call = file->disk->calls; call != NULL; call = call->next) {
+        if (call->file == file && call->kind == CALL_WRITE && call->data == NULL &&
+            call->size > 0 && call->offset < to && from < call->offset + call->size) {
+            uint8_t *copy = world_reallocate(NULL, call->size);
+            memcpy(copy, written(call), call->size);
+            call->data = copy;
+        }
+    }
+}
+
 static void call_free(struct call *call)
 {
+    free(call->data);
     free(call->from);
     free(call->to);
     free(call);
@@ -85,7 +105,7 @@ static void keep(struct disk *disk, const struct call *call)
     switch (call->kind) {
     case CALL_WRITE:
         remember_stale(disk, call);
-        image_write(&call->file->kept, call->offset, call->data, call->size);
+        image_write(&call->file->kept, call->offset, written(call), call->size);
         break;
     case CALL_TRUNCATE:
         image_resize(&call->file->kept, call->offset);
@@ -183,7 +203,7 @@ static void settle_jobs_reached(struct disk *disk, const struct disk_file *file)
 static void sync_now(struct disk *disk, struct disk_file *file)
 {
     settle_jobs_reached(disk, file);
-    struct call *sync = note(disk, CALL_SYNC, file, 0);
+    struct call *sync = note(disk, CALL_SYNC, file);
     if (disk->job == 0) {
         sync->job = ++disk->job_last;
         settle_job(disk, sync->job);
@@ -199,7 +219,7 @@ static void keep_some_sectors(struct disk *disk, const struct call *call)
         uint64_t size = DISK_SECTOR_SIZE - offset % DISK_SECTOR_SIZE;
         size = size < call->size - at ? size : call->size - at;
         if (world_chance(disk->world, 1, 2)) {
-            image_write(&call->file->kept, offset, call->data + at, size);
+            image_write(&call->file->kept, offset, written(call) + at, size);
         }
         at += size;
     }
@@ -439,7 +459,7 @@ int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive
     (*file)->next = disk->files;
     disk->files = *file;
     name_put(&disk->seen, path, *file);
-    note(disk, CALL_LINK, *file, 0)->to = name_copy(path);
+    note(disk, CALL_LINK, *file)->to = name_copy(path);
     return 0;
 }
 
@@ -449,7 +469,7 @@ int disk_directory(struct disk *disk, const char *path)
         return -EEXIST;
     }
     name_put(&disk->seen, path, NULL);
-    note(disk, CALL_LINK, NULL, 0)->to = name_copy(path);
+    note(disk, CALL_LINK, NULL)->to = name_copy(path);
     return 0;
 }
 
@@ -473,7 +493,7 @@ int disk_rename(struct disk *disk, const char *from, const char *to)
     struct disk_file *file = name->file;
     name_remove(&disk->seen, from);
     name_put(&disk->seen, to, file);
-    struct call *call = note(disk, CALL_RENAME, file, 0);
+    struct call *call = note(disk, CALL_RENAME, file);
     call->from = name_copy(from);
     call->to = name_copy(to);
     return 0;
@@ -485,7 +505,7 @@ int disk_remove(struct disk *disk, const char *path)
         return -ENOENT;
     }
     name_remove(&disk->seen, path);
-    note(disk, CALL_UNLINK, NULL, 0)->from = name_copy(path);
+    note(disk, CALL_UNLINK, NULL)->from = name_copy(path);
     return 0;
 }
 
@@ -548,17 +568,19 @@ void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_
     file->is_resized = file->is_resized || offset + size > file->seen.size;
     file->changed_from = offset < file->changed_from ? offset : file->changed_from;
     file->changed_to = offset + size > file->changed_to ? offset + size : file->changed_to;
+    keep_written(file, offset, offset + size);
     image_write(&file->seen, offset, from, size);
-    struct call *call = note(file->disk, CALL_WRITE, file, size);
+    struct call *call = note(file->disk, CALL_WRITE, file);
     call->offset = offset;
-    memcpy(call->data, from, size);
+    call->size = size;
 }
 
 void disk_truncate(struct disk_file *file, uint64_t size)
 {
     file->is_resized = 1;
+    keep_written(file, size, UINT64_MAX);
     image_resize(&file->seen, size);
-    note(file->disk, CALL_TRUNCATE, file, 0)->offset = size;
+    note(file->disk, CALL_TRUNCATE, file)->offset = size;
 }
 
 void disk_sync(struct disk_file *file)
