@@ -59,21 +59,22 @@ int disk_is_unsettled(const struct disk *disk, const struct disk_file *file, uin
     return 0;
 }
 
-/* The bytes of a write: most are on the disk before anything else is written there, and need no
- * copy until then. */
-static const uint8_t *written(const struct call *call)
+/* The bytes of a write from its byte `at` on, up to the end of a sector of the file. */
+static const uint8_t *written(const struct call *call, uint64_t at)
 {
-    return call->data != NULL ? call->data : call->file->seen.data + call->offset;
+    return call->data != NULL ? call->data + at
+                              : image_look(&call->file->seen, call->offset + at);
 }
 
-/* Readers will see something else there: who has written it keeps a copy. */
+/* Readers will see something else there: a write that is not on the disk yet keeps a copy. Most
+ * are before that. */
 static void keep_written(const struct disk_file *file, uint64_t from, uint64_t to)
 {
     for (struct call *call = file->disk->calls; call != NULL; call = call->next) {
         if (call->file == file && call->kind == CALL_WRITE && call->data == NULL &&
             call->size > 0 && call->offset < to && from < call->offset + call->size) {
             uint8_t *copy = world_reallocate(NULL, call->size);
-            memcpy(copy, written(call), call->size);
+            image_read(&file->seen, call->offset, copy, call->size);
             call->data = copy;
         }
     }
@@ -95,7 +96,7 @@ static void remember_stale(struct disk *disk, const struct call *call)
     if (at + DISK_SECTOR_SIZE <= file->kept.size && world_chance(disk->world, 1, 8)) {
         file->has_stale = 1;
         file->stale_at = at;
-        memcpy(file->stale, file->kept.data + at, DISK_SECTOR_SIZE);
+        image_read(&file->kept, at, file->stale, DISK_SECTOR_SIZE);
     }
 }
 
@@ -105,7 +106,11 @@ static void keep(struct disk *disk, const struct call *call)
     switch (call->kind) {
     case CALL_WRITE:
         remember_stale(disk, call);
-        image_write(&call->file->kept, call->offset, written(call), call->size);
+        if (call->data != NULL) {
+            image_write(&call->file->kept, call->offset, call->data, call->size);
+        } else {
+            image_share(&call->file->kept, &call->file->seen, call->offset, call->size);
+        }
         break;
     case CALL_TRUNCATE:
         image_resize(&call->file->kept, call->offset);
@@ -219,7 +224,7 @@ static void keep_some_sectors(struct disk *disk, const struct call *call)
         uint64_t size = DISK_SECTOR_SIZE - offset % DISK_SECTOR_SIZE;
         size = size < call->size - at ? size : call->size - at;
         if (world_chance(disk->world, 1, 2)) {
-            image_write(&call->file->kept, offset, written(call) + at, size);
+            image_write(&call->file->kept, offset, written(call, at), size);
         }
         at += size;
     }
@@ -297,8 +302,8 @@ static void reach(const struct names *names)
 
 static void file_free(struct disk_file *file)
 {
-    free(file->seen.data);
-    free(file->kept.data);
+    image_deinit(&file->seen);
+    image_deinit(&file->kept);
     free(file);
 }
 
@@ -335,23 +340,6 @@ void disk_process_died(struct disk *disk)
     free_unreached(disk);
 }
 
-static void see_what_is_kept(struct disk_file *file)
-{
-    if (file->is_resized) {
-        file->changed_from = 0;
-        file->changed_to = UINT64_MAX;
-        image_resize(&file->seen, file->kept.size);
-    }
-    const uint64_t from = file->changed_from;
-    const uint64_t to = file->changed_to < file->kept.size ? file->changed_to : file->kept.size;
-    if (from < to) {
-        memcpy(file->seen.data + from, file->kept.data + from, to - from);
-    }
-    file->changed_from = UINT64_MAX;
-    file->changed_to = 0;
-    file->is_resized = 0;
-}
-
 void disk_power_cycle(struct disk *disk)
 {
     int are_names_lost = 0;
@@ -382,7 +370,7 @@ void disk_power_cycle(struct disk *disk)
     }
     free_unreached(disk);
     for (struct disk_file *file = disk->files; file != NULL; file = file->next) {
-        see_what_is_kept(file);
+        image_become(&file->seen, &file->kept);
     }
 }
 
@@ -418,6 +406,7 @@ void disk_free(struct disk *disk)
         disk->files = file->next;
         file_free(file);
     }
+    page_pool_deinit(&disk->pool);
     free(disk);
 }
 
@@ -455,7 +444,8 @@ int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive
     }
     *file = world_allocate(sizeof **file);
     (*file)->disk = disk;
-    (*file)->changed_from = UINT64_MAX;
+    image_init(&(*file)->seen, &disk->pool);
+    image_init(&(*file)->kept, &disk->pool);
     (*file)->next = disk->files;
     disk->files = *file;
     name_put(&disk->seen, path, *file);
@@ -559,15 +549,12 @@ size_t disk_read(const struct disk_file *file, uint64_t offset, void *to, size_t
         return 0;
     }
     size = size < file->seen.size - offset ? size : file->seen.size - offset;
-    memcpy(to, file->seen.data + offset, size);
+    image_read(&file->seen, offset, to, size);
     return size;
 }
 
 void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_t size)
 {
-    file->is_resized = file->is_resized || offset + size > file->seen.size;
-    file->changed_from = offset < file->changed_from ? offset : file->changed_from;
-    file->changed_to = offset + size > file->changed_to ? offset + size : file->changed_to;
     keep_written(file, offset, offset + size);
     image_write(&file->seen, offset, from, size);
     struct call *call = note(file->disk, CALL_WRITE, file);
@@ -577,7 +564,6 @@ void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_
 
 void disk_truncate(struct disk_file *file, uint64_t size)
 {
-    file->is_resized = 1;
     keep_written(file, size, UINT64_MAX);
     image_resize(&file->seen, size);
     note(file->disk, CALL_TRUNCATE, file)->offset = size;

@@ -40,7 +40,7 @@ static struct disk_file *draw_file(struct disk *disk)
 static int is_blank(const struct place *place)
 {
     static const uint8_t ZEROES[DISK_SECTOR_SIZE];
-    return memcmp(place->file->kept.data + place->offset, ZEROES, sizeof ZEROES) == 0;
+    return memcmp(image_look(&place->file->kept, place->offset), ZEROES, sizeof ZEROES) == 0;
 }
 
 /* Most of a log is empty, and damage there is no news: look for something that was written. */
@@ -62,8 +62,8 @@ static int draw_place(struct disk *disk, struct place *place)
 
 static void put_sector(const struct place *place, const uint8_t *sector)
 {
-    memcpy(place->file->kept.data + place->offset, sector, DISK_SECTOR_SIZE);
-    memcpy(place->file->seen.data + place->offset, sector, DISK_SECTOR_SIZE);
+    image_write(&place->file->kept, place->offset, sector, DISK_SECTOR_SIZE);
+    image_write(&place->file->seen, place->offset, sector, DISK_SECTOR_SIZE);
 }
 
 static int rot(struct disk *disk)
@@ -73,7 +73,7 @@ static int rot(struct disk *disk)
     if (!draw_place(disk, &place)) {
         return 0;
     }
-    memcpy(sector, place.file->kept.data + place.offset, sizeof sector);
+    image_read(&place.file->kept, place.offset, sector, sizeof sector);
     sector[world_below(disk->world, sizeof sector)] ^= (uint8_t)(1u << world_below(disk->world, 8));
     put_sector(&place, sector);
     return 1;
@@ -87,7 +87,7 @@ static int misplace(struct disk *disk)
     if (!draw_place(disk, &from) || !draw_place(disk, &to)) {
         return 0;
     }
-    memcpy(sector, from.file->kept.data + from.offset, sizeof sector);
+    image_read(&from.file->kept, from.offset, sector, sizeof sector);
     put_sector(&to, sector);
     return 1;
 }
@@ -99,7 +99,7 @@ static int bring_back(struct disk *disk)
         if (file != NULL && file->has_stale) {
             const struct place place = {.file = file, .offset = file->stale_at};
             if (is_fair(disk, &place) &&
-                memcmp(file->kept.data + place.offset, file->stale, sizeof file->stale) != 0) {
+                memcmp(image_look(&file->kept, place.offset), file->stale, sizeof file->stale) != 0) {
                 put_sector(&place, file->stale);
                 return 1;
             }

@@ -4,10 +4,23 @@
 
 #include "sim/disk.h"
 
+enum {
+    DISK_PAGE_SIZE = 4096
+};
+
+struct page;
+
+/* Pages that nobody has now. */
+struct page_pool {
+    struct page *free;
+};
+
+/* The bytes of a file: disk_image.c. */
 struct image {
-    uint8_t *data;
-    uint64_t size;
+    struct page_pool *pool;
+    struct page **pages; /* NULL where all is zero. */
     uint64_t capacity;
+    uint64_t size;
 };
 
 struct disk_file {
@@ -16,9 +29,6 @@ struct disk_file {
     int is_reached;         /* By a name or a call: else it goes when no process has it open. */
     struct image seen;
     struct image kept;
-    uint64_t changed_from; /* Outside of this range both images are alike, ... */
-    uint64_t changed_to;
-    int is_resized;       /* ... if this is 0. */
     uint64_t synced_from; /* What the last sync made durable lies in here. */
     uint64_t synced_to;
     uint64_t stale_at; /* A sector that was written over since, ... */
@@ -44,6 +54,7 @@ struct names {
 
 struct disk {
     struct world *world;
+    struct page_pool pool;
     struct disk_file *files;
     struct names seen;
     struct names kept;
@@ -53,9 +64,24 @@ struct disk {
     uint64_t job_last;
 };
 
+/* Images share pages with others of the same pool, which outlives them. */
+void page_pool_deinit(struct page_pool *pool);
+void image_init(struct image *image, struct page_pool *pool);
+void image_deinit(struct image *image);
+
 /* What grows is zero. */
 void image_resize(struct image *image, uint64_t size);
+
+/* The byte at `offset`, and those behind it up to the end of the sector; borrowed until the image
+ * changes. */
+const uint8_t *image_look(const struct image *image, uint64_t offset);
+
+void image_read(const struct image *image, uint64_t offset, uint8_t *to, size_t size);
 void image_write(struct image *image, uint64_t offset, const uint8_t *from, size_t size);
+
+/* Write what the other one has there; be like it from now on. */
+void image_share(struct image *image, const struct image *other, uint64_t offset, uint64_t size);
+void image_become(struct image *image, const struct image *other);
 
 /* The name, or NULL; put it there, or change what it leads to; take it away, if it is there; the
  * one behind it, or the first behind NULL, in no order that means anything; take all away. The
