@@ -307,10 +307,10 @@ int drive_step(struct replica *r, const struct synod_event *event)
 /* Write what was appended, unless the disk is busy: then it goes with the next flush. */
 static void flush(struct replica *r)
 {
-    if (r->phase == PHASE_FAILED) {
+    if (r->phase == PHASE_FAILED || wal_last(r->wal) == wal_durable(r->wal)) {
         return;
     }
-    if (r->flush_began_us == 0 && wal_last(r->wal) > wal_durable(r->wal)) {
+    if (r->flush_began_us == 0) {
         r->flush_began_us = os_now_us(r->os);
     }
     wal_flush(r->wal);
