@@ -179,7 +179,7 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
     }
     assert(swarm->cluster.nodes <= NET_NODES_MAX);
     swarm->cluster.snapshot_bytes = 5000 + draw_scale(world, 600000);
-    swarm->cluster.tail_bytes = world_below(world, 20000);
+    swarm->cluster.tail_bytes = world_below(world, 300000);
     swarm->cluster.cache_bytes = world_below(world, 20000);
     swarm->cluster.segment_bytes = 4096u * (uint32_t)(4 + world_below(world, 28));
     draw_net(swarm, world);

@@ -235,12 +235,13 @@ uint64_t log_lsn_above(const struct log *log, synod_slot slot)
     return lowest;
 }
 
-synod_slot log_slot_behind(const struct log *log, synod_slot slot, uint64_t bytes)
+synod_slot log_slot_behind(const struct log *log, synod_slot slot, uint64_t lsn)
 {
-    uint64_t total = 0;
-    while (slot >= log->first && total < bytes) {
-        total += log_at(log, slot) == NULL ? 0 : ring_at(log, slot)->size;
-        slot--;
+    for (; slot >= log->first; slot--) {
+        const struct log_slot *at = log_at(log, slot);
+        if (at != NULL && at->lsn != 0 && at->lsn < lsn) {
+            break;
+        }
     }
     return slot;
 }

@@ -80,8 +80,7 @@ void log_trim(struct log *log, synod_slot slot);
 /* The lowest record that slots above `slot` need; UINT64_MAX if none. */
 uint64_t log_lsn_above(const struct log *log, synod_slot slot);
 
-/* The highest slot at or below `slot` such that the entries above it, up to `slot`, take at
- * least `bytes`; at least the slot before the first remembered. */
-synod_slot log_slot_behind(const struct log *log, synod_slot slot, uint64_t bytes);
+/* The lowest slot such that the records of those above it, up to `slot`, are `lsn` or later. */
+synod_slot log_slot_behind(const struct log *log, synod_slot slot, uint64_t lsn);
 
 #endif /* REPLICA_LOG_H */

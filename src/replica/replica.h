@@ -53,9 +53,9 @@ struct replica_options {
     uint64_t pending_bytes_max;           /* Bytes of requests not yet proposed. */
     uint64_t snapshot_bytes;              /* What the log grows by, at least, before the next
                                            * snapshot; more if the state is larger. */
-    uint64_t tail_bytes;                  /* Entries kept behind a snapshot for members that
-                                           * are a little late. */
-    uint64_t cache_bytes;                 /* Of those, how many stay in memory. */
+    uint64_t tail_bytes;                  /* Of the log, kept although a snapshot covers it, for
+                                           * members that are a little late. */
+    uint64_t cache_bytes;                 /* Of entries that are applied, kept in memory. */
     uint32_t segment_bytes;               /* Of the log's files; 0: its default. */
 };
 

@@ -158,7 +158,7 @@ struct replica {
 
     struct log log;
     synod_slot applied;
-    uint64_t kept_bytes; /* Of the log on the disk, when it was last cut. */
+    uint64_t kept_bytes; /* Of the log on the disk: the least since it was last cut. */
     uint64_t applied_commands;
 
     struct peers *peers;

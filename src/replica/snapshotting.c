@@ -38,13 +38,12 @@ static void write_snapshot(struct os_work *work)
                                 (struct snapshot_source){job, read_cursor}, &job->report);
 }
 
-/* Everything below the newest snapshot, less a tail, has done its service. */
+/* Everything below the newest snapshot, less a tail, has done its service. Of the tail, too, it is
+ * the size on the disk that counts: an old entry holds back all promises behind it. */
 void snapshotting_trim(struct replica *r)
 {
-    synod_slot slot = log_slot_behind(&r->log, r->snapshot, r->options.tail_bytes);
-    if (slot > r->snapshot) {
-        slot = r->snapshot;
-    }
+    const uint64_t tail = wal_tail(r->wal, r->options.tail_bytes);
+    const synod_slot slot = log_slot_behind(&r->log, r->snapshot, tail);
     const uint64_t lsn = log_lsn_above(&r->log, slot);
     log_trim(&r->log, slot);
     wal_trim(r->wal, lsn == UINT64_MAX ? wal_last(r->wal) + 1 : lsn);
@@ -78,10 +77,12 @@ static void snapshot_was_written(struct os_work *work)
     replica_work_done(r);
 }
 
-static int is_due(const struct replica *r)
+/* Segments go by and by after a trim, so what was kept is the least that there was since. */
+static int is_due(struct replica *r)
 {
     const uint64_t bytes = wal_bytes(r->wal);
-    const uint64_t grown = bytes > r->kept_bytes ? bytes - r->kept_bytes : 0;
+    r->kept_bytes = bytes < r->kept_bytes ? bytes : r->kept_bytes;
+    const uint64_t grown = bytes - r->kept_bytes;
     return grown >= r->options.snapshot_bytes && grown >= r->machine.state_size(r->machine.context);
 }
 

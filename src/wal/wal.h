@@ -173,6 +173,10 @@ void wal_trim(struct wal *wal, uint64_t lsn);
 /* Bytes of flushes in segments that are not trimmed. */
 uint64_t wal_bytes(const struct wal *wal);
 
+/* Number of the first record of the newest segment that, with all behind it, has at least `bytes`
+ * of flushes: of the oldest one if there are not so many. wal_last() + 1 if `bytes` is 0. */
+uint64_t wal_tail(const struct wal *wal, uint64_t bytes);
+
 /* Number of the oldest record that is still there; wal_last() + 1 where there is none. */
 uint64_t wal_first(const struct wal *wal);
 

@@ -228,6 +228,20 @@ uint64_t wal_bytes(const struct wal *wal)
     return bytes;
 }
 
+uint64_t wal_tail(const struct wal *wal, uint64_t bytes)
+{
+    assert(!list_is_empty(&wal->segments));
+    uint64_t lsn = wal->last + 1;
+    uint64_t total = 0;
+    for (struct list *link = wal->segments.previous; link != &wal->segments && total < bytes;
+         link = link->previous) {
+        total += segment_of(link)->used;
+        lsn = segment_of(link)->first_lsn;
+    }
+    assert(lsn >= wal_first(wal));
+    return lsn;
+}
+
 uint64_t wal_first(const struct wal *wal)
 {
     assert(oldest(wal)->first_lsn <= wal->last + 1);

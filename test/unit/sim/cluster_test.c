@@ -46,6 +46,63 @@ TEST(replica, that_waits_for_the_founding_sleeps_meanwhile)
     world_deinit(&world);
 }
 
+static void start_all(struct cluster *cluster)
+{
+    for (uint32_t node = 0; node < OPTIONS.nodes; node++) {
+        cluster_start(cluster, node);
+    }
+}
+
+static void note_outcome(void *context, int error, const void *result)
+{
+    uint32_t *good = context;
+    *good += error == 0 && result != NULL;
+}
+
+static void put(struct world *world, struct cluster *cluster, uint32_t node)
+{
+    static const uint8_t KEY_K[] = {0x0a, 1, 'k'};
+    uint32_t good = 0;
+    assert_int_equal(replica_submit(cluster_replica(cluster, node), KV_COMMAND_PUT,
+                                    bytes_of(KEY_K, sizeof KEY_K), note_outcome, &good),
+                     0);
+    cluster_touch(cluster, node);
+    (void)events_in(world, 1000000);
+    assert_int_equal(good, 1);
+}
+
+/* A few entries are kept for members that are late; what elections write behind them, and nothing
+ * else is written, must not pile up because of that. */
+TEST(replica, keeps_a_short_log_where_there_are_elections_and_no_entries)
+{
+    struct cluster_options options = OPTIONS;
+    struct replica_status status;
+    struct world world;
+    uint64_t longest = 0;
+    options.segment_bytes = 16 << 10;
+    options.tail_bytes = 60000;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    start_all(cluster);
+    (void)events_in(&world, 5000000);
+    put(&world, cluster, 2);
+    for (uint32_t i = 0; i < 40; i++) {
+        replica_status(cluster_replica(cluster, 0), &status);
+        assert_true(status.has_leader);
+        cluster_pause(cluster, status.leader, 5000000);
+        (void)events_in(&world, 8000000);
+        for (uint32_t node = 0; node < options.nodes; node++) {
+            replica_status(cluster_replica(cluster, node), &status);
+            longest = status.log_bytes > longest ? status.log_bytes : longest;
+        }
+    }
+    assert_true(longest > options.tail_bytes); /* Or nothing was kept. */
+    assert_true(longest <= options.snapshot_bytes + options.tail_bytes + 2 * options.segment_bytes);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
 /* A check that is told of nothing would never complain. */
 TEST(cluster, holds_every_step_of_every_core_against_the_reference)
 {

@@ -366,6 +366,30 @@ TEST(wal, trims_whole_segments_and_uses_them_again)
     rig_free(rig);
 }
 
+/* Flushes of one block: three to a segment of 16 KiB, behind the one that it begins with. */
+TEST(wal, knows_where_its_last_bytes_begin)
+{
+    struct rig *rig = rig_new(28);
+    assert_int_equal(rig_open(rig), 0);
+    for (int i = 0; i < 30; i++) {
+        rig_append(rig, 100);
+        rig_settle(rig);
+    }
+    const uint64_t all = wal_bytes(rig->wal);
+    uint64_t lsn = rig->last + 1;
+    assert_int_equal(wal_tail(rig->wal, 0), lsn);
+    assert_true(wal_tail(rig->wal, 1) <= rig->last);
+    for (uint64_t bytes = SEGMENT_BLOCK_BYTES; bytes <= all; bytes += SEGMENT_BLOCK_BYTES) {
+        const uint64_t tail = wal_tail(rig->wal, bytes);
+        assert_true(tail <= lsn && tail > 0);
+        assert_true((rig->last + 1 - tail) * SEGMENT_BLOCK_BYTES < bytes + RIG_SEGMENT_BYTES);
+        lsn = tail;
+    }
+    assert_int_equal(lsn, 1);
+    assert_int_equal(wal_tail(rig->wal, UINT64_MAX), 1);
+    rig_free(rig);
+}
+
 TEST(wal, does_not_trim_before_the_carry_over_is_durable)
 {
     struct rig *rig = rig_new(14);
