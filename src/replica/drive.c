@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "replica/records.h"
 #include "replica/replica_internal.h"
 
@@ -352,6 +353,7 @@ static void tick(struct replica *r)
 {
     const uint64_t now = replica_now_ms(r);
     if (now < r->tick_ms) {
+        r->tick_ms = MUTANT(83) ? now + r->options.heartbeat_ms : r->tick_ms;
         return;
     }
     r->tick_ms = now + r->options.heartbeat_ms;

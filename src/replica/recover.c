@@ -52,7 +52,7 @@ static int sync_directory_above(struct replica *r, struct report *report)
     while (size > 1 && above[size - 1] == '/') {
         above[--size] = '\0';
     }
-    const int error = os_dir_sync(r->os, above);
+    const int error = MUTANT(81) ? 0 : os_dir_sync(r->os, above);
     if (error == 0 || error == -EACCES) {
         return 0; /* Who may not read it cannot have made the directory in it. */
     }

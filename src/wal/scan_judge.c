@@ -91,7 +91,7 @@ static int is_second_header(const struct scan *scan, struct place place,
     assert(place.index >= scan->result->end);
     assert(scan_is_ours(scan, place, flush));
     const struct scan_result *result = scan->result;
-    const size_t index_max = result->end + (scan_is_log_known(scan) ? 1 : 0);
+    const size_t index_max = result->end + (scan_is_log_known(scan) || MUTANT(79) ? 1 : 0);
     const uint32_t offset = place.index == result->end ? result->offset : 0;
     const int is_next = !scan_is_log_known(scan) ||
                         (flush->number == result->next_number && flush->chain == result->chain &&

@@ -68,7 +68,7 @@ def find_disagreements(rows, strangers, killers):
     by_name = {layer.name: layer for layer in LAYERS}
     for number in sorted(strangers):
         yield f"src/ has a mutant {number} that the catalogue does not know"
-    for number in range(1, ROWS + 1):
+    for number in range(1, max(ROWS, *by_number) + 1):
         if [row.number for row in rows].count(number) != 1:
             yield f"the catalogue has not one row {number}"
     for row in rows:
