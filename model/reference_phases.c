@@ -177,25 +177,43 @@ static int said_promise(const struct watch *w, const struct synod_message *m)
 
 /* -- Phase 2 ------------------------------------------------------------------------------ */
 
-/* What the promises that were heard from these members say of a slot: 0 if one of them says that it
- * is chosen, 1 if `entry` may be proposed. */
+/* What a member's promises that were heard say of a slot: 0 if it is chosen, else 1 and the vote, or
+ * NULL where there is none. A member that repeats its promise may have learned meanwhile that the
+ * slot is chosen. What it said first still holds: it has not voted since below the ballot. */
+static int is_open(const struct promises *promises, synod_slot slot, const struct synod_vote **vote)
+{
+    *vote = NULL;
+    for (uint32_t k = 0; k < promises->count; k++) {
+        const struct piece *piece = &promises->pieces[k];
+        if (!piece->is_heard || slot < piece->slot || slot >= piece->until ||
+            piece->chosen >= slot) {
+            continue;
+        }
+        const struct synod_vote *shown = find_vote(piece->votes, piece->vote_count, slot);
+        if (shown == NULL || !shown->is_chosen) {
+            *vote = shown;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Do the promises that were heard from these members allow the entry? */
 static int is_allowed_by(const struct reference *r, const struct attempt *attempt, uint32_t set,
                          const struct synod_entry *entry)
 {
     const struct synod_vote *highest = NULL;
     for (uint32_t i = 0; i < r->member_count; i++) {
-        const struct promises *promises = &attempt->promises[i];
-        for (uint32_t k = 0; (set >> i & 1u) != 0 && k < promises->count; k++) {
-            const struct piece *piece = &promises->pieces[k];
-            const struct synod_vote *vote = find_vote(piece->votes, piece->vote_count, entry->slot);
-            if (piece->is_heard &&
-                (piece->chosen >= entry->slot || (vote != NULL && vote->is_chosen))) {
-                return 0;
-            }
-            if (piece->is_heard && vote != NULL &&
-                (highest == NULL || reference_is_below(highest->ballot, vote->ballot))) {
-                highest = vote;
-            }
+        const struct synod_vote *vote;
+        if ((set >> i & 1u) == 0) {
+            continue;
+        }
+        if (!is_open(&attempt->promises[i], entry->slot, &vote)) {
+            return 0;
+        }
+        if (vote != NULL &&
+            (highest == NULL || reference_is_below(highest->ballot, vote->ballot))) {
+            highest = vote;
         }
     }
     return highest == NULL || reference_is_same_entry(&highest->entry, entry);

@@ -76,9 +76,15 @@ static void observe(void *context, const struct cluster_note *note)
 
 void story_begin(struct story *w, spoiler spoil, uint64_t seed)
 {
+    story_begin_among(w, &(struct synod_members){STORY_MEMBERS, 2, 2, {1, 2, 3}}, spoil, seed);
+}
+
+void story_begin_among(struct story *w, const struct synod_members *members, spoiler spoil,
+                       uint64_t seed)
+{
     struct synod_options options;
     synod_options_init(&options);
-    options.members = (struct synod_members){STORY_MEMBERS, 2, 2, {1, 2, 3}};
+    options.members = *members;
     options.window = 16;
     options.pipeline_max = 8;
     options.entries_max = 4;
@@ -86,7 +92,7 @@ void story_begin(struct story *w, spoiler spoil, uint64_t seed)
     cluster_init(&w->cluster, &options);
     w->cluster.observer = observe;
     w->cluster.observer_context = w;
-    w->reference = reference_new(STORY_MEMBERS, 2, 2);
+    w->reference = reference_new(members->count, members->phase1, members->phase2);
     w->spoil = spoil;
     w->spoilt = 0;
 }
@@ -97,7 +103,7 @@ void story_end(struct story *w)
     reference_free(w->reference);
 }
 
-static void start(struct story *w, uint32_t member)
+void story_start(struct story *w, uint32_t member)
 {
     reference_begin(w->reference, member);
     cluster_start(&w->cluster, member);
@@ -120,7 +126,7 @@ void story_tell(struct story *w)
 {
     struct cluster *c = &w->cluster;
     for (uint32_t i = 0; i < STORY_MEMBERS; i++) {
-        start(w, i);
+        story_start(w, i);
     }
     (void)cluster_step(c, 0, (struct synod_event){.type = SYNOD_EVENT_STAND});
     pass(w, 300);
@@ -145,9 +151,9 @@ void story_tell(struct story *w)
     pass(w, 50);
     cluster_crash(c, 1);
     c->is_disk_slow = 0;
-    start(w, 0);
+    story_start(w, 0);
     pass(w, 1500);
-    start(w, 1);
+    story_start(w, 1);
     pass(w, 1500);
     propose(w, 50, 2);
     for (uint32_t i = 0; i < STORY_MEMBERS; i++) {
@@ -161,7 +167,7 @@ void story_stir(struct story *w, struct prng *prng)
     struct cluster *c = &w->cluster;
     const uint32_t member = (uint32_t)prng_below(prng, STORY_MEMBERS);
     if (c->members[member].core == NULL) {
-        start(w, member);
+        story_start(w, member);
         return;
     }
     switch (prng_below(prng, 10)) {

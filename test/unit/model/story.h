@@ -45,9 +45,13 @@ struct story {
     struct told told;
 };
 
-/* A cluster of which nobody is up, and its end. */
+/* A cluster of which nobody is up, of three or of others, and its end. */
 void story_begin(struct story *story, spoiler spoil, uint64_t seed);
+void story_begin_among(struct story *story, const struct synod_members *members, spoiler spoil,
+                       uint64_t seed);
 void story_end(struct story *story);
+
+void story_start(struct story *story, uint32_t member);
 
 /* A leads; B alone hears of its last proposals, A crashes, and the others go on; a snapshot,
  * another crash, restarts, reads. */
