@@ -6,7 +6,7 @@
  *   body good    -> take_flush: hand out its records, go on behind it
  *   else         -> scan_judge.c: is there a proof that it had returned?
  *     no         -> the end of the log
- *     yes        -> salvage: all its records whole, in one copy or the other? take them and
+ *     yes        -> salvage: can it be put together again (mend.c)? take its records and
  *                   warn; else refuse, saying file, byte and what was expected there. */
 #include "wal/scan.h"
 
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/mark.h"
 #include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/scan_internal.h"
@@ -236,37 +235,6 @@ static int find_next(struct scan *scan, struct found *found, int *is_found)
 
 /* -- Taking a flush ---------------------------------------------------------------------- */
 
-/* The whole record `lsn` in [at, end) of `data` where it should be next; NULL if it is not. */
-static const uint8_t *record_at(const uint8_t *data, uint64_t at, uint64_t end, uint64_t lsn)
-{
-    assert(data != NULL);
-    assert(lsn > 0);
-    struct segment_record record;
-    if (at + SEGMENT_RECORD_HEADER_BYTES > end || !segment_record_decode(data + at, &record) ||
-        record.lsn != lsn || segment_record_bytes(record.size) > end - at ||
-        !segment_body_matches(data + at, data + at + SEGMENT_RECORD_HEADER_BYTES)) {
-        return NULL;
-    }
-    return data + at;
-}
-
-/* The second copy of record `lsn`, or NULL. */
-static const uint8_t *copy_of(const uint8_t *data, const struct segment_flush *flush, uint64_t lsn)
-{
-    assert(lsn >= flush->first_lsn);
-    assert(lsn - flush->first_lsn < flush->record_count);
-    uint64_t at = (uint64_t)segment_copies_offset(flush) + SEGMENT_FLUSH_HEADER_BYTES;
-    const uint64_t end = at + flush->copies_bytes;
-    struct segment_record record;
-    while (at + SEGMENT_RECORD_HEADER_BYTES <= end && segment_record_decode(data + at, &record)) {
-        if (record.lsn == lsn) {
-            return record_at(data, at, end, lsn);
-        }
-        at += segment_record_bytes(record.size);
-    }
-    return NULL;
-}
-
 static int hand_out(struct scan *scan, const struct found *found, const uint8_t *data,
                     const uint8_t *from)
 {
@@ -285,7 +253,8 @@ static int hand_out(struct scan *scan, const struct found *found, const uint8_t 
         .location = {.segment = found->flush.segment,
                      .segment_bytes = found->flush.segment_bytes,
                      .offset = found->flush.offset + (uint32_t)(from - data),
-                     .size = record.size},
+                     .size = record.size,
+                     .crc = get_u32(from + SEGMENT_RECORD_CRC_AT)},
     };
     return scan->input->callbacks.on_record(scan->input->callbacks.context, &given);
 }
@@ -316,24 +285,14 @@ static void step_over(struct scan *scan, const struct found *found)
     result->flush_count++;
 }
 
-int scan_take_flush(struct scan *scan, const struct found *found, uint32_t *bad_offset)
+int scan_take_flush(struct scan *scan, const struct found *found, const uint8_t *data,
+                    enum mend_order order)
 {
-    assert(bad_offset != NULL);
     assert(found->flush.segment == scan_name_of(scan, found->place).number);
     assert(found->flush.offset == found->place.offset);
     const struct segment_flush *flush = &found->flush;
-    const uint64_t records_end = SEGMENT_FLUSH_HEADER_BYTES + (uint64_t)flush->records_bytes;
-    const uint8_t *data = NULL;
     uint64_t at = SEGMENT_FLUSH_HEADER_BYTES;
-    int error = window_open(&scan->window, scan_name_of(scan, found->place), scan->report);
-    if (error == 0) {
-        error = window_get(&scan->window, flush->offset, segment_flush_bytes(flush), &data,
-                           scan->report);
-    }
-    if (error != 0) {
-        return error;
-    }
-    error = check_cluster(scan, found->place, flush);
+    int error = check_cluster(scan, found->place, flush);
     if (error != 0) {
         return error;
     }
@@ -341,22 +300,9 @@ int scan_take_flush(struct scan *scan, const struct found *found, uint32_t *bad_
         scan->input->callbacks.on_flush(scan->input->callbacks.context, scan->window.path, flush);
     }
     for (uint32_t i = 0; i < flush->record_count && error == 0; i++) {
-        const uint8_t *record = record_at(data, at, records_end, flush->first_lsn + i);
+        const uint8_t *record = mend_record(data, flush, at, flush->first_lsn + i, order);
         if (record == NULL) {
-            *bad_offset = *bad_offset == 0 ? flush->offset + (uint32_t)at : *bad_offset;
-            record = copy_of(data, flush, flush->first_lsn + i);
-            if (record != NULL) {
-                MARK("scan: a damaged record is read from its second copy");
-            }
-        }
-        if (record == NULL) {
-            char text[96];
-            MARK("scan: a damaged record has no good copy");
-            snprintf(text, sizeof text, "record %" PRIu64 " in it is damaged, and has no good copy",
-                     flush->first_lsn + i);
-            return scan_refuse(scan, SYNOD_ERR_CORRUPT,
-                               (struct place){found->place.index, flush->offset + (uint32_t)at},
-                               text);
+            return mend_refuse(scan, found, at, flush->first_lsn + i);
         }
         at += segment_record_bytes(get_u32(record));
         error = hand_out(scan, found, data, record);
@@ -385,19 +331,15 @@ static int check_end(struct scan *scan)
     return 0;
 }
 
-static int is_body_good(struct scan *scan, const struct found *found, int *is_good)
+int scan_read_flush(struct scan *scan, const struct found *found, const uint8_t **data)
 {
-    assert(is_good != NULL);
+    assert(data != NULL);
     assert(found->flush.format == SEGMENT_FORMAT);
     assert(found->flush.offset == found->place.offset);
-    const uint8_t *data = NULL;
-    int error = window_open(&scan->window, scan_name_of(scan, found->place), scan->report);
-    if (error == 0) {
-        error = window_get(&scan->window, found->flush.offset, segment_flush_bytes(&found->flush),
-                           &data, scan->report);
-    }
-    *is_good = error == 0 && segment_body_is_good(data, &found->flush);
-    return error;
+    const int error = window_open(&scan->window, scan_name_of(scan, found->place), scan->report);
+    return error != 0 ? error
+                      : window_get(&scan->window, found->flush.offset,
+                                   segment_flush_bytes(&found->flush), data, scan->report);
 }
 
 /* One flush further, or `is_end`. */
@@ -406,18 +348,17 @@ static int step(struct scan *scan, int *is_end)
     assert(is_end != NULL && !*is_end);
     assert(scan->result->end < scan->result->count);
     struct found found;
+    const uint8_t *data = NULL;
     int is_found = 0;
-    int is_good = 0;
     int error = find_next(scan, &found, &is_found);
     if (error == 0 && is_found) {
-        error = is_body_good(scan, &found, &is_good);
+        error = scan_read_flush(scan, &found, &data);
     }
     if (error != 0) {
         return error;
     }
-    if (is_good) {
-        uint32_t bad_offset = 0;
-        return scan_take_flush(scan, &found, &bad_offset);
+    if (is_found && segment_body_is_good(data, &found.flush)) {
+        return scan_take_flush(scan, &found, data, MEND_FIRST);
     }
     return scan_judge_bad(scan, &found, is_found, is_end);
 }

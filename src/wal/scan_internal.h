@@ -30,6 +30,12 @@ struct found {
     uint64_t hash;              /* segment_chain() of that header. */
 };
 
+/* Of two copies of a record: which is believed before the other. */
+enum mend_order {
+    MEND_FIRST = 1,
+    MEND_SECOND,
+};
+
 /* -- scan.c ------------------------------------------------------------------------------- */
 
 /* The name of the segment that `place` is in. */
@@ -53,9 +59,28 @@ int scan_read_header(struct scan *scan, struct place place, struct segment_flush
 /* Report that at `place` the next flush was expected. Returns `error`. */
 int scan_refuse(struct scan *scan, int error, struct place place, const char *expected);
 
-/* Hand out every record of the flush, from the second copy where the first is bad, and step
- * over it. `bad_offset` is set to the first byte of a record that had to be replaced. */
-int scan_take_flush(struct scan *scan, const struct found *found, uint32_t *bad_offset);
+/* Read the flush. `data` is pointed at its bytes, which hold until the next read. */
+int scan_read_flush(struct scan *scan, const struct found *found, const uint8_t **data);
+
+/* Hand out every record of the flush, whose bytes are `data`, and step over it. */
+int scan_take_flush(struct scan *scan, const struct found *found, const uint8_t *data,
+                    enum mend_order order);
+
+/* -- mend.c ------------------------------------------------------------------------------- */
+
+/* Record `lsn` of the flush, which should begin at `at` in `data`: in the copy that comes first in
+ * this order if it is whole there, else in the other. NULL if it is whole in neither. */
+const uint8_t *mend_record(const uint8_t *data, const struct segment_flush *flush, uint64_t at,
+                           uint64_t lsn, enum mend_order order);
+
+/* Refuse a flush of which record `lsn`, at `at`, is whole in neither copy. */
+int mend_refuse(struct scan *scan, const struct found *found, uint64_t at, uint64_t lsn);
+
+/* Find the order in which the records of a damaged flush are those that were written; else refuse.
+ * `bad_offset` is set to the first byte, in the segment, of a record that is not taken from where
+ * it should be; 0 if all are. */
+int mend_flush(struct scan *scan, const struct found *found, const uint8_t *data,
+               enum mend_order *order, uint32_t *bad_offset);
 
 /* -- scan_judge.c ------------------------------------------------------------------------- */
 

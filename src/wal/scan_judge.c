@@ -132,9 +132,44 @@ static int is_named_by_next(struct scan *scan, const struct found *found, int *i
     return 0;
 }
 
+/* Where the first flush of the log is bad, the log's id is not known, and then a client's bytes can
+ * say whatever they like. Only in the first block of a segment there are none, so one behind the
+ * oldest must know the same id. */
+static int is_vouched_for(struct scan *scan, const struct found *found, int *is_so)
+{
+    assert(is_so != NULL);
+    assert(found->place.index < scan->result->count);
+    *is_so = scan_is_log_known(scan) || MUTANT(85);
+    for (size_t i = found->place.index + 1; i < scan->result->count && !*is_so; i++) {
+        const struct place place = {i, 0};
+        struct segment_flush flush;
+        enum segment_verdict verdict = SEGMENT_NOTHING;
+        const int error = scan_read_header(scan, place, &flush, &verdict, NULL);
+        if (error != 0) {
+            return error;
+        }
+        *is_so = verdict == SEGMENT_GOOD && flush.offset == 0 &&
+                 flush.log == found->flush.log && flush.segment == scan_name_of(scan, place).number;
+    }
+    return 0;
+}
+
+/* The damage that a refusal names. A segment begins with a header: if the first one that is found in
+ * it is of a flush behind its first block, that block is damaged, even if there was room for the next
+ * flush in the segment before. */
+static struct place damaged_place(struct place expected, const struct found *later)
+{
+    assert(later->place.index >= expected.index);
+    assert(later->place.offset % SEGMENT_BLOCK_BYTES == 0);
+    const int is_start_bad = later->place.index > expected.index &&
+                             (later->place.offset > 0 || later->flush.offset > 0);
+    return is_start_bad ? (struct place){later->place.index, 0} : expected;
+}
+
 /* A flush that had returned is bad: is there a header, the first or the second, that tells what
- * was in it? Else refuse. */
-static int find_any_header(struct scan *scan, struct place place, struct found *found, int is_found)
+ * was in it? Else refuse, naming `damage`. */
+static int find_any_header(struct scan *scan, struct place place, struct place damage,
+                           struct found *found, int is_found)
 {
     assert(place.index >= scan->result->end);
     assert(!is_found || found->flush.number == scan->judged);
@@ -144,13 +179,14 @@ static int find_any_header(struct scan *scan, struct place place, struct found *
         found->place.offset = is_found ? found->flush.offset : place.offset;
         if (is_found) {
             MARK("judge: a flush is known by its second header");
+            error = is_vouched_for(scan, found, &is_found);
         }
     }
     if (error == 0 && is_found) {
         error = is_named_by_next(scan, found, &is_found);
     }
     if (error == 0 && !is_found) {
-        return scan_refuse(scan, SYNOD_ERR_CORRUPT, place,
+        return scan_refuse(scan, SYNOD_ERR_CORRUPT, damage,
                            "it is damaged; a later flush proves that it was complete");
     }
     return error;
@@ -162,7 +198,15 @@ static int salvage(struct scan *scan, const struct found *found)
     assert(found->flush.format == SEGMENT_FORMAT);
     assert(found->flush.offset == found->place.offset);
     uint32_t bad_offset = 0;
-    const int error = scan_take_flush(scan, found, &bad_offset);
+    enum mend_order order = MEND_FIRST;
+    const uint8_t *data = NULL;
+    int error = scan_read_flush(scan, found, &data);
+    if (error == 0) {
+        error = mend_flush(scan, found, data, &order, &bad_offset);
+    }
+    if (error == 0) {
+        error = scan_take_flush(scan, found, data, order);
+    }
     if (error == 0) {
         MARK("judge: every record of a damaged flush is saved");
         warn(scan,
@@ -204,6 +248,7 @@ int scan_judge_bad(struct scan *scan, struct found *found, int is_found, int *is
         return scan_refuse(scan, SYNOD_ERR_FOREIGN, later.place,
                            "this one was written by a newer version of the program");
     }
-    error = find_any_header(scan, place, found, is_found);
+    const struct place damage = is_found ? place : damaged_place(place, &later);
+    error = find_any_header(scan, place, damage, found, is_found);
     return error == 0 ? salvage(scan, found) : error;
 }

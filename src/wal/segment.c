@@ -85,12 +85,17 @@
  *   bad, and no later flush                                      torn: cut
  *   zeroes, or flushes of an older segment number                the end of the log
  *
- * What a seal cannot save: damage to a flush that was acknowledged less than 20 ms before a
- * crash. It looks torn and is cut.
+ * What a seal cannot save: damage to the last flush that had returned before a loss of power, where
+ * nothing follows it yet. It looks torn and is cut. As a rule such a flush is less than 20 ms old; a
+ * seal that waits for a slow disk, or is not written since the log has failed, comes later or never.
+ * What was there before that flush is not at stake.
  *
- * Repair: each record is taken from the first part or else from the copies, as each has its own
- * CRCs. Where the header is bad the second one stands in. Either is believed only if the flush
- * that follows names its hash: a torn flush, too, may have left headers behind.
+ * Repair (mend.c): each record is taken from the first part or else from the copies, as each has its
+ * own CRCs, and what comes of it must have the body's hash. Where the header is bad the second one
+ * stands in. Either is believed only if the flush that follows names its hash: a torn flush, too,
+ * may have left headers behind. And where nothing is known of the log yet, since its first flush is
+ * the bad one, a second header is believed only if the first block of a later segment has the same
+ * log's id: elsewhere a client may have put both the header and what follows it.
  *
  * CRASHES
  *
@@ -136,7 +141,6 @@ enum {
     HEADER_CRC_AT = 8,
     HEADER_CRC_FROM = 12,
     RECORD_BODY_CRC_AT = 24,
-    RECORD_CRC_AT = 28,
     NAME_LENGTH = 16 + 1 + 8 + 4,
     FLUSH_BYTES_MAX = 1 << 30,
 };
@@ -286,7 +290,7 @@ static void finish_records(uint8_t *records, const struct segment_flush *flush, 
         const size_t bytes = segment_record_bytes(size);
         assert(bytes <= flush->records_bytes - at);
         put_u32(record + RECORD_BODY_CRC_AT, crc32c(0, record + SEGMENT_RECORD_HEADER_BYTES, size));
-        put_u32(record + RECORD_CRC_AT, crc32c(0, record, RECORD_CRC_AT));
+        put_u32(record + SEGMENT_RECORD_CRC_AT, crc32c(0, record, SEGMENT_RECORD_CRC_AT));
         if ((get_u32(record + 12) & SEGMENT_TWO_COPIES) != 0) {
             assert(copied + bytes <= flush->copies_bytes);
             memcpy(copies + copied, record, bytes);
@@ -352,14 +356,14 @@ void segment_record_encode(const struct segment_record *record, uint8_t *to)
     put_u32(to + 12, record->flags);
     put_u64(to + 16, record->lsn);
     put_u32(to + RECORD_BODY_CRC_AT, 0);
-    put_u32(to + RECORD_CRC_AT, 0);
+    put_u32(to + SEGMENT_RECORD_CRC_AT, 0);
 }
 
 int segment_record_decode(const uint8_t *from, struct segment_record *record)
 {
     assert(from != NULL);
     assert(record != NULL);
-    if (get_u32(from + RECORD_CRC_AT) != crc32c(0, from, RECORD_CRC_AT)) {
+    if (get_u32(from + SEGMENT_RECORD_CRC_AT) != crc32c(0, from, SEGMENT_RECORD_CRC_AT)) {
         return 0;
     }
     *record = (struct segment_record){

@@ -270,8 +270,10 @@ static void mark_records(struct wal_segment *segment, const struct wal_buffer *b
     uint32_t at = SEGMENT_FLUSH_HEADER_BYTES;
     assert(segment->count + buffer->count <= segment->capacity);
     for (uint32_t i = 0; i < buffer->count; i++) {
-        const uint32_t size = get_u32(buffer->data + at);
-        segment->marks[segment->count++] = (struct wal_mark){flush_offset + at, size};
+        const uint8_t *record = buffer->data + at;
+        const uint32_t size = get_u32(record);
+        segment->marks[segment->count++] =
+            (struct wal_mark){flush_offset + at, size, get_u32(record + SEGMENT_RECORD_CRC_AT)};
         at += (uint32_t)segment_record_bytes(size);
     }
     assert(at == SEGMENT_FLUSH_HEADER_BYTES + buffer->records_bytes);
@@ -286,7 +288,9 @@ void wal_settle(struct wal *wal)
     assert(wal->flush.number == wal->next_number);
     mark_records(segment, buffer, wal->flush.offset);
     segment->used = wal->flush.offset + (uint32_t)segment_flush_bytes(&wal->flush);
-    segment->is_carried |= (uint32_t)(wal->flush.flags & SEGMENT_CARRY) != 0;
+    if ((wal->flush.flags & SEGMENT_CARRY) != 0 && segment->carried_by == 0) {
+        segment->carried_by = wal->flush.number;
+    }
     wal->next_number++;
     wal->chain = segment_chain(buffer->data);
     wal->durable += buffer->count;
@@ -384,7 +388,7 @@ static int find_place(struct wal *wal)
     assert(!wal->is_writing);
     assert(!wal->is_failed);
     const struct wal_segment *segment = wal_current(wal);
-    if (segment->name.number > 1 && !segment->is_carried) {
+    if (segment->name.number > 1 && segment->carried_by == 0) {
         carry_over(wal);
     }
     if (!wal->is_failed && !has_room(wal)) {

@@ -58,6 +58,7 @@ struct wal_location {
     uint32_t segment_bytes; /* Its size, which is part of its name. */
     uint32_t offset;        /* Of the record's header, in bytes from the segment's start. */
     uint32_t size;          /* Of the body, in bytes. */
+    uint32_t crc;           /* Of the header, which holds that of the body. */
 };
 
 /* One record, as recovery found it. */

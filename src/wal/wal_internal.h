@@ -23,6 +23,7 @@ enum {
 struct wal_mark {
     uint32_t offset; /* Of its header. */
     uint32_t size;   /* Of its body. */
+    uint32_t crc;    /* Of its header. */
 };
 
 /* One segment that is not trimmed. */
@@ -30,7 +31,8 @@ struct wal_segment {
     struct list link; /* In wal->segments, oldest first. */
     struct segment_name name;
     uint32_t used;          /* Where its last durable flush ends. */
-    uint32_t is_carried;    /* 1: a durable flush in it carries over what must outlive trimming. */
+    uint64_t carried_by;    /* The first durable flush in it that carries over what must outlive
+                             * trimming; 0: none. */
     uint64_t first_lsn;     /* Of its first record; of the next one while it has none. */
     struct wal_mark *marks; /* Of records first_lsn .. first_lsn + count - 1. */
     size_t count;

@@ -76,7 +76,9 @@ static void on_flush(void *context, __attribute__((unused)) const char *path,
         return;
     }
     segment->used = flush->offset + (uint32_t)segment_flush_bytes(flush);
-    segment->is_carried |= (uint32_t)((flush->flags & SEGMENT_CARRY) != 0);
+    if ((flush->flags & SEGMENT_CARRY) != 0 && segment->carried_by == 0) {
+        segment->carried_by = flush->number;
+    }
     if (wal_segment_reserve(segment, flush->record_count) != 0) {
         opening->error = fail_memory(opening);
     }
@@ -95,7 +97,7 @@ static int on_record(void *context, const struct wal_record *record)
     assert(record->lsn == segment->first_lsn + segment->count);
     assert(segment->count < segment->capacity);
     segment->marks[segment->count++] =
-        (struct wal_mark){record->location.offset, record->location.size};
+        (struct wal_mark){record->location.offset, record->location.size, record->location.crc};
     return wal->callbacks.on_record(wal->callbacks.context, record);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/mark.h"
+#include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/wal_internal.h"
 
@@ -47,7 +48,8 @@ static int read_record(const struct reading *reading, uint64_t lsn, struct wal_l
         return error;
     }
     if (!segment_record_decode(header, &record) || record.lsn != lsn ||
-        record.size != location.size) {
+        record.size != location.size ||
+        (get_u32(header + SEGMENT_RECORD_CRC_AT) != location.crc && !MUTANT(87))) {
         return report_fill(reading->report, SYNOD_ERR_CORRUPT, reading->place,
                            "expected the header of record %" PRIu64, lsn);
     }

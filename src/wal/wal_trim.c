@@ -9,13 +9,17 @@
  * segment is given up only if
  *
  *   1. every record in it is below the lsn of wal_trim(), and
- *   2. a marked flush in a later segment is durable, and
+ *   2. a marked flush in a later segment is durable, and another flush behind it is, and
  *   3. every record that was appended before wal_trim() is durable.
  *
  * Rule 3 is for records of the first kind. A vote that is cast anew for the same slot makes the
  * record of the earlier one needless, and the owner counts it so from the moment it appends the
  * new one. But as long as that one can be lost in a crash, the earlier is the vote that this
  * member has.
+ *
+ * The other flush of rule 2 is the proof that the marked one had returned (segment.c). Without it
+ * damage to the marked flush looks torn, and is cut: that may cost what this flush alone held, but
+ * not what was on the disk for years before it.
  *
  * Let r be the last record of the second kind about some thing, and let its segment be given
  * up. By 2 there is a durable marked flush f in a later segment. What on_segment appends is the
@@ -153,7 +157,8 @@ static int is_oldest_needless(const struct wal *wal)
     }
     for (const struct list *link = candidate->link.next; link != &wal->segments;
          link = link->next) {
-        if (LIST_ITEM(link, struct wal_segment, link)->is_carried) {
+        const uint64_t by = LIST_ITEM(link, struct wal_segment, link)->carried_by;
+        if (by != 0 && (by + 1 < wal->next_number || MUTANT(86))) {
             return 1;
         }
     }
@@ -265,7 +270,8 @@ int wal_locate(const struct wal *wal, uint64_t lsn, struct wal_location *locatio
             *location = (struct wal_location){.segment = segment->name.number,
                                               .segment_bytes = segment->name.bytes,
                                               .offset = mark.offset,
-                                              .size = mark.size};
+                                              .size = mark.size,
+                                              .crc = mark.crc};
             return 0;
         }
     }

@@ -4,13 +4,13 @@
  *
  *   closed   about 64 KiB, of a log that was closed in good order: it ends with a seal
  *   killed   the same, of a process that was killed as soon as its last flush was acknowledged
- *   young    of a log that was never trimmed, closed
+ *   young    of a log that was never trimmed, and in which a flush was torn; closed
  *   large    about 4 MiB, closed
  *
  * THE DAMAGE
  *
  *   bits     any one bit of closed, killed and young, flipped
- *   sectors  any 512 bytes of large: zeroes; noise; what they were before they were last written
+ *   sectors  any 512 bytes of large and young: zeroes; noise; what they were before they were last written
  *            (a write that was lost); the sector beside them; and a write that was misdirected:
  *            they hold what was meant for the same place in another file, which holds what it
  *            held before
@@ -432,14 +432,15 @@ static uint64_t count_things(enum board_part part, const struct directory *direc
                              const struct file *file)
 {
     const int is_large = directory == &directories[LARGE];
+    const int is_overwritten = is_large || directory == &directories[YOUNG];
     const uint64_t sectors = (file->size + OS_MEMORY_SECTOR - 1) / OS_MEMORY_SECTOR;
     switch (part) {
     case BOARD_BITS:
         return is_large ? 0 : 8 * (uint64_t)file->size;
     case BOARD_SECTORS:
-        return is_large ? sectors : 0;
+        return is_overwritten ? sectors : 0;
     case BOARD_BLOCKS:
-        return is_large ? (file->size + BLOCK_BYTES - 1) / BLOCK_BYTES : 0;
+        return is_overwritten ? (file->size + BLOCK_BYTES - 1) / BLOCK_BYTES : 0;
     case BOARD_CUTS:
         return is_large ? sectors : file->size;
     default:

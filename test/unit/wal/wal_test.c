@@ -406,7 +406,7 @@ TEST(wal, does_not_trim_before_the_carry_over_is_durable)
         assert_non_null(os_memory_bytes(rig->os, rig_segment(1, RIG_SEGMENT_BYTES), &size));
         assert_true(os_memory_step(rig->os));
     }
-    os_memory_run(rig->os);
+    rig_seal(rig);
     assert_null(os_memory_bytes(rig->os, rig_segment(1, RIG_SEGMENT_BYTES), &size));
     rig_free(rig);
 }
@@ -429,7 +429,7 @@ TEST(wal, does_not_trim_what_a_record_replaces_that_is_not_durable)
         assert_true(wal_first(rig->wal) == 1);
         assert_true(os_memory_step(rig->os));
     }
-    os_memory_run(rig->os);
+    rig_seal(rig);
     assert_true(wal_first(rig->wal) > 1);
     rig_free(rig);
 }
