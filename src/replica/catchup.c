@@ -424,7 +424,10 @@ static void install(struct replica *r, struct receiving *receiving)
         return;
     }
     if (snapshotting_load(r, receiving->slot, &receiving->report) != 0) {
-        replica_fail(r, &receiving->report); /* The old state is gone already. */
+        /* The old state is gone from memory, but not from the disk: the next life goes on with it,
+         * if it does not find what was given to this one. */
+        (void)(MUTANT(88) ? 0 : snapshot_remove(r->os, r->options.data_dir, receiving->slot, NULL));
+        replica_fail(r, &receiving->report);
         return;
     }
     log_write(LOG_INFO, "installed a snapshot",

@@ -50,6 +50,9 @@ int snapshot_start(struct os *os, const char *dir, struct report *report);
 int64_t snapshot_list(struct os *os, const char *dir, uint64_t *slots, size_t capacity,
                       struct report *report);
 
+/* Remove the snapshot of this slot, and make that durable. */
+int snapshot_remove(struct os *os, const char *dir, uint64_t slot, struct report *report);
+
 /* Remove every snapshot of a slot below `slot`, oldest first. One that is open stays readable
  * until it is closed. */
 int snapshot_remove_below(struct os *os, const char *dir, uint64_t slot, struct report *report);

@@ -215,6 +215,26 @@ int64_t snapshot_list(struct os *os, const char *dir, uint64_t *slots, size_t ca
     return failed != 0 ? failed : visit.count;
 }
 
+int snapshot_remove(struct os *os, const char *dir, uint64_t slot, struct report *report)
+{
+    assert(os != NULL);
+    assert(dir != NULL);
+    char directory[SNAPSHOT_PATH_BYTES];
+    char path[SNAPSHOT_PATH_BYTES];
+    int error = snapshot_name_directory(directory, dir, report);
+    if (error != 0) {
+        return error;
+    }
+    snapshot_name_file(path, directory, slot, "");
+    const struct report_place place = {path, REPORT_WHOLE};
+    error = os_remove(os, path);
+    if (error != 0) {
+        return report_system(report, place, "removal", error);
+    }
+    error = os_dir_sync(os, directory);
+    return error == 0 ? 0 : report_system(report, place, "sync of the directory", error);
+}
+
 int snapshot_remove_below(struct os *os, const char *dir, uint64_t slot, struct report *report)
 {
     assert(os != NULL);

@@ -90,6 +90,9 @@ static int end_restore(void *context)
 {
     struct book *book = context;
     book->count = book->restored / 8;
+    if (book->restored % 8 != 0) {
+        return SYNOD_ERR_CORRUPT;
+    }
     return fault_strikes(FAULT_ALLOCATION) ? SYNOD_ERR_MEMORY : 0;
 }
 

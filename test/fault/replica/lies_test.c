@@ -75,11 +75,10 @@ static uint64_t drops(const struct stage *stage)
     return statistics.dropped_count;
 }
 
-/* The liar says it. Returns whether the victim has dropped it for that. */
-static int is_dropped_for(struct stage *stage, uint16_t type, uint32_t group, struct bytes body)
+/* The liar says it, and time passes. */
+static void say(struct stage *stage, uint16_t type, uint32_t group, struct bytes body)
 {
     struct replica *liar = replica_of(stage, stage->liar);
-    const uint64_t before = drops(stage);
     const struct peer_frame frame = {.type = type, .group = group};
     const uint32_t peer = peer_number(stage, stage->liar, stage->victim);
     for (int i = 0; i < 100 && !peers_is_connected(liar->peers, peer); i++) {
@@ -89,6 +88,13 @@ static int is_dropped_for(struct stage *stage, uint16_t type, uint32_t group, st
     peers_flush(liar->peers);
     os_sim_touch(stage->rig->nodes[stage->liar].sim);
     (void)rig_run(stage->rig, SECOND / 10, never);
+}
+
+/* The same. Returns whether the victim has dropped it for that. */
+static int is_dropped_for(struct stage *stage, uint16_t type, uint32_t group, struct bytes body)
+{
+    const uint64_t before = drops(stage);
+    say(stage, type, group, body);
     return drops(stage) != before;
 }
 
@@ -271,6 +277,54 @@ TEST(replica, refuses_a_snapshot_that_is_whole_and_none)
     assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_PIECE, 0, numbers(piece, 5)));
     assert_null(victim->receiving);
     assert_true(victim->applied < slot);
+    end(&stage);
+}
+
+static int64_t read_nonsense(void *context, void *to, size_t size)
+{
+    int *is_read = context;
+    assert_true(size >= 3);
+    memset(to, 0xff, 3);
+    return (*is_read)++ ? 0 : 3;
+}
+
+/* A snapshot file of that slot with right checksums, and three bytes that are no state. */
+static struct bytes nonsense_of(struct replica *liar, synod_slot slot)
+{
+    static uint8_t bytes[1000];
+    int is_read = 0;
+    struct snapshot *snapshot;
+    const struct snapshot_info info = {.cluster = liar->table_hash, .slot = slot, .view = 1};
+    assert_int_equal(snapshot_write(liar->os, liar->options.data_dir, &info,
+                                    (struct snapshot_source){&is_read, read_nonsense}, NULL),
+                     0);
+    assert_int_equal(snapshot_open(liar->os, liar->options.data_dir, slot, NULL, &snapshot), 0);
+    const int64_t size = snapshot_read_raw(snapshot, 0, bytes, sizeof bytes, NULL);
+    snapshot_close(snapshot);
+    assert_int_equal(snapshot_remove(liar->os, liar->options.data_dir, slot, NULL), 0);
+    assert_true(size > 0 && size < (int64_t)sizeof bytes);
+    return bytes_of(bytes, (size_t)size);
+}
+
+/* Whoever takes it has lost its state in memory, but not what is on its disk. */
+TEST(replica, that_was_given_a_state_that_is_none_starts_again_with_its_own)
+{
+    uint8_t piece[1024];
+    struct stage stage;
+    begin(&stage);
+    stage.rig->is_deceived = 1;
+    const struct node *victim = &stage.rig->nodes[stage.victim];
+    const uint64_t slot = victim->replica->applied + 1000;
+    const struct bytes file = nonsense_of(replica_of(&stage, stage.liar), slot);
+    const uint64_t offer[2] = {slot, file.size};
+    const uint64_t head[3] = {slot, file.size, 0};
+    memcpy(piece, numbers(head, 3).data, 24);
+    memcpy(piece + 24, file.data, file.size);
+    say(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(offer, 2));
+    say(&stage, FRAME_SNAPSHOT_PIECE, 0, bytes_of(piece, 24 + file.size));
+    assert_null(victim->replica); /* It has failed, and its process ended. */
+    assert_int_equal(victim->failures, 1);
+    assert_non_null(strstr(victim->report.text, "cannot restore a snapshot"));
     end(&stage);
 }
 

@@ -36,6 +36,7 @@ struct rig {
     struct net *net;
     uint32_t count;
     struct node nodes[NODES_MAX];
+    int is_deceived;                            /* A lie may be why a node fails. */
     uint64_t commands;                          /* Their numbers are 1 .. commands. */
     uint8_t is_acknowledged[BOOK_COMMANDS_MAX]; /* By number. */
 };

@@ -1,4 +1,5 @@
 /* replica_test.c -- what a replica owes to its clients and to its own past. */
+#include <stdio.h>
 #include <string.h>
 
 #include "os_memory.h"
@@ -193,5 +194,42 @@ TEST(replica, writes_what_it_must_not_forget_into_each_segment)
     assert_true(census.segments > 3 && is_complete(&census));
     wal_close(wal, NULL, NULL);
     os_memory_run(rig.os);
+    rig_deinit(&rig);
+}
+
+struct names {
+    char paths[64][80];
+    size_t count;
+};
+
+static void note_name(void *context, const char *name)
+{
+    struct names *names = context;
+    assert_true(names->count < 64);
+    snprintf(names->paths[names->count++], sizeof names->paths[0], "/data/wal/%s", name);
+}
+
+/* The log is gone and the snapshots are there: this member has promised things that it does not
+ * know any more, and that is so at the next start, too. */
+TEST(replica, that_has_lost_its_log_is_refused_as_often_as_it_starts)
+{
+    struct rig rig;
+    struct names names = {.count = 0};
+    rig_init(&rig);
+    rig_open(&rig);
+    rig_write(&rig, 300);
+    assert_true(rig.snapshots > 0);
+    rig_kill(&rig);
+    assert_int_equal(os_dir_list(rig.os, "/data/wal", note_name, &names), 0);
+    for (size_t i = 0; i < names.count; i++) {
+        os_memory_vanish(rig.os, names.paths[i]);
+    }
+    for (uint32_t life = 0; life < 3; life++) {
+        assert_int_equal(rig_try(&rig), SYNOD_ERR_CORRUPT);
+        assert_non_null(strstr(rig.report.text, "snapshots but no log"));
+        rig.replica = NULL;
+        rig.turn_end = NULL;
+        os_memory_run(rig.os);
+    }
     rig_deinit(&rig);
 }

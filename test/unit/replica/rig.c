@@ -165,7 +165,7 @@ void rig_deinit(struct rig *rig)
     os_memory_free(rig->os);
 }
 
-void rig_open(struct rig *rig)
+int rig_try(struct rig *rig)
 {
     static const struct replica_member MEMBERS[] = {{.name = "a", .address = "a:1"}};
     static const struct replica_events EVENTS = {
@@ -182,7 +182,6 @@ void rig_open(struct rig *rig)
         .restore_end = restore_end,
     };
     struct replica_options options;
-    struct report report;
     replica_options_init(&options);
     options.machine = &machine;
     options.events = &EVENTS;
@@ -196,9 +195,13 @@ void rig_open(struct rig *rig)
     options.segment_bytes = 16 << 10;
     assert_null(rig->replica);
     rig->state = (struct rig_state){0};
-    const int error = replica_open(rig->os, &options, &report, &rig->replica);
-    if (error != 0) {
-        fail_msg("the replica cannot start: %s", report.text);
+    return replica_open(rig->os, &options, &rig->report, &rig->replica);
+}
+
+void rig_open(struct rig *rig)
+{
+    if (rig_try(rig) != 0) {
+        fail_msg("the replica cannot start: %s", rig->report.text);
     }
 }
 

@@ -30,6 +30,7 @@ struct rig {
     uint64_t acknowledged;   /* Commands whose outcome came without an error. */
     uint64_t reads;          /* Reads that may be answered, and ... */
     struct rig_state seen;   /* ... what the last of them saw. */
+    struct report report;    /* Why it did not open. */
     uint64_t errors;         /* Outcomes of commands and reads that were errors. */
 };
 
@@ -39,6 +40,9 @@ void rig_deinit(struct rig *rig);
 
 /* Begin a life with an empty machine, on what is on the disk. */
 void rig_open(struct rig *rig);
+
+/* The same, if it can. Returns what replica_open() did. */
+int rig_try(struct rig *rig);
 
 /* The process dies, and with it whatever was not synced. */
 void rig_kill(struct rig *rig);
