@@ -159,7 +159,7 @@ static void held_free(struct replica *r, struct held *held)
 }
 
 /* Encode a message, to be sent when its record is durable. Without memory it is lost, like any
- * message may be. */
+ * message to others may be. */
 static void hold(struct replica *r, uint32_t member, const struct synod_message *m,
                  const struct bytes *values, uint32_t value_count)
 {
@@ -169,6 +169,9 @@ static void hold(struct replica *r, uint32_t member, const struct synod_message 
     }
     struct held *held = held_new(r, size);
     if (held == NULL) {
+        if (member == r->options.self && !MUTANT(90)) {
+            replica_fail_memory(r, "a message to itself"); /* Nobody would send it again. */
+        }
         return;
     }
     held->after = m->after_lsn;
@@ -285,12 +288,15 @@ int drive_step(struct replica *r, const struct synod_event *event)
             replica_fail_memory(r, "an entry");
             return SYNOD_ERR_MEMORY;
         }
+        r->ready = NULL; /* It is the log's now, whatever becomes of this step. */
     }
     append_records(r);
+    if (r->phase != PHASE_FAILED) {
+        send_messages(r);
+    }
     if (r->phase == PHASE_FAILED) {
         return SYNOD_ERR_STORAGE;
     }
-    send_messages(r);
     apply_chosen(r);
     for (uint32_t i = 0; i < r->effects->read_count; i++) {
         reading_on_index(r, r->effects->reads[i].id, r->effects->reads[i].index);
@@ -387,6 +393,10 @@ void drive_on_turn_end(void *context)
     struct replica *r = context;
     if (r->phase >= PHASE_STOPPING) {
         return; /* The log is closing, and takes care of itself. */
+    }
+    if (r->is_stop_wanted) {
+        replica_leave(r);
+        return; /* It may be gone. */
     }
     tick(r);
     if (r->phase == PHASE_RUNNING) {

@@ -50,7 +50,7 @@ static struct read_batch *batch_new(struct replica *r)
 
 int replica_read(struct replica *r, replica_read_callback callback, void *context)
 {
-    if (r->phase >= PHASE_STOPPING) {
+    if (r->phase >= PHASE_STOPPING || r->is_stop_wanted) {
         return SYNOD_ERR_STOPPED;
     }
     struct read_batch *batch = r->reading != NULL ? r->reading : batch_new(r);

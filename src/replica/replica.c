@@ -254,14 +254,25 @@ void replica_kill(struct replica *r)
     r->phase = PHASE_STOPPED;
 }
 
+/* Whoever wants it to stop may be one of its own callbacks, in the middle of something: it stops when
+ * a turn ends. */
 void replica_stop(struct replica *r)
 {
-    if (r->phase >= PHASE_STOPPING) {
-        return;
+    if (r->phase < PHASE_STOPPING && !r->is_stop_wanted) {
+        r->is_stop_wanted = 1;
+        os_timer_start(r->os, r->timer, 0);
     }
+}
+
+void replica_leave(struct replica *r)
+{
+    assert(r->is_stop_wanted && r->phase < PHASE_STOPPING);
     if (r->phase == PHASE_RUNNING) {
         (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_STOP});
         peers_flush(r->peers);
+    }
+    if (r->phase == PHASE_FAILED) {
+        return;
     }
     r->phase = PHASE_STOPPING;
     submit_fail_all(r, SYNOD_ERR_STOPPED);

@@ -176,6 +176,7 @@ struct replica {
     uint32_t forwarded_count;
     uint64_t submitted;
     uint64_t failed;
+    uint32_t is_forwarded_due; /* What was forwarded did not fit, and goes first. */
     struct value *ready;       /* A value that the core was too busy for, ... */
     uint32_t ready_has_others; /* ... with commands of other members in it. */
     synod_slot proposed;       /* The last slot proposed in this lead. */
@@ -190,6 +191,7 @@ struct replica {
     struct receiving *receiving;
     uint32_t work_count; /* Jobs on workers: closing and freeing wait for them. */
     uint32_t is_freed;   /* By its owner; its memory goes with the last job. */
+    uint32_t is_stop_wanted;
     uint64_t flush_began_us;
     uint64_t flush_count;
     uint64_t flush_us_total;
@@ -214,6 +216,9 @@ int replica_step_core(struct replica *r, const struct synod_event *event);
 /* The disk failed, or its contents contradict themselves. */
 void replica_fail(struct replica *r, const struct report *report);
 void replica_fail_memory(struct replica *r, const char *what);
+
+/* Stop as replica_stop() has wished, at the end of a turn. The replica may be freed inside. */
+void replica_leave(struct replica *r);
 
 /* A job on a worker began, or was taken back: stopping waits for all of them. */
 void replica_work(struct replica *r, struct os_work *work);

@@ -51,7 +51,7 @@ static uint64_t life(const struct replica *r)
 int replica_submit(struct replica *r, uint32_t kind, struct bytes command,
                    replica_result_callback callback, void *context)
 {
-    if (r->phase >= PHASE_STOPPING) {
+    if (r->phase >= PHASE_STOPPING || r->is_stop_wanted) {
         return SYNOD_ERR_STOPPED;
     }
     if (command.size > r->options.command_size_max) {
@@ -164,7 +164,8 @@ static size_t take_own(const struct replica *r, uint32_t *count)
     return taken;
 }
 
-/* As many of the forwarded bundles as fit beside `own` bytes into one entry, at least one. */
+/* As many of the forwarded bundles as fit beside `own` bytes into one entry; at least one, if there
+ * are no others. */
 static size_t take_forwarded(const struct replica *r, size_t own)
 {
     struct bytes rest = buffer_bytes(&r->forwarded);
@@ -173,7 +174,7 @@ static size_t take_forwarded(const struct replica *r, size_t own)
     struct wire_bundle bundle;
 
     while (wire_next_bundle(&rest, &bundle) == 1) {
-        if (taken > 0 && own + total - rest.size > ENTRY_BYTES_MAX) {
+        if (taken + own > 0 && own + total - rest.size > ENTRY_BYTES_MAX && !MUTANT(91)) {
             break;
         }
         taken = total - rest.size;
@@ -204,16 +205,17 @@ static void sent_own(struct replica *r, size_t size, uint32_t count)
 }
 
 /* One value of what was gathered and what was forwarded; NULL if there is nothing, or no
- * memory for it now. */
+ * memory for it now. What was forwarded and does not fit goes first the next time. */
 static struct value *make_value(struct replica *r)
 {
-    uint32_t count;
-    const size_t own = take_own(r, &count);
+    uint32_t count = 0;
+    const size_t own = r->is_forwarded_due ? 0 : take_own(r, &count);
     const size_t head = count > 0 ? WIRE_BUNDLE_SIZE : 0;
     const size_t other = take_forwarded(r, own);
     if (head + other == 0) {
         return NULL;
     }
+    r->is_forwarded_due = other == 0 && buffer_size(&r->forwarded) > 0;
     struct value *value = value_new(head + own + other);
     if (value == NULL) {
         return NULL;
@@ -299,6 +301,7 @@ void submit_turn_end(struct replica *r)
         r->ready = NULL;
     }
     buffer_clear(&r->forwarded, 0);
+    r->is_forwarded_due = 0;
     forward(r, (uint32_t)leader);
 }
 

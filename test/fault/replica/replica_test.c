@@ -1,5 +1,6 @@
 /* replica_test.c -- whole replicas, and the n-th thing that one of them asks for is refused. */
 #include "fault.h"
+#include "replica/replica_internal.h"
 #include "rig.h"
 #include "test.h"
 
@@ -261,4 +262,135 @@ TEST(replica, of_three_survives_every_connection_that_breaks)
 TEST(replica, of_three_survives_every_connection_that_cannot_be_made)
 {
     fail_together("listen, accept, connect", FAULT_LISTEN | FAULT_ACCEPT | FAULT_CONNECT, 5);
+}
+
+/* -- And goes on -------------------------------------------------------------------------- */
+
+static uint32_t leads(const struct rig *rig, uint32_t node)
+{
+    struct replica_status status;
+    replica_status(rig->nodes[node].replica, &status);
+    return status.is_leader;
+}
+
+/* A cluster in which the first node leads, ... */
+static struct rig *new_led(uint32_t count)
+{
+    for (uint64_t seed = 1;; seed++) {
+        struct rig *rig = rig_new(count, seed);
+        for (uint32_t i = 0; i < count; i++) {
+            rig_start(rig, i);
+        }
+        assert_true(rig_run(rig, 3 * SECOND, rig_all_run));
+        (void)rig_run(rig, SECOND, has_no_end);
+        if (leads(rig, 0)) {
+            return rig;
+        }
+        rig_free(rig);
+    }
+}
+
+static void write_some(struct rig *rig, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && rig_is_up(rig, 0); i++) {
+        rig_submit(rig, 0, 1, 100);
+        (void)rig_run(rig, 60, has_no_end);
+    }
+    (void)rig_run(rig, 2 * SECOND, rig_all_answered);
+}
+
+/* ... and of which no more are up than are needed. One allocation fails. Then there is memory again,
+ * and a replica that did not fail for it must go on. */
+static void go_on(uint32_t count)
+{
+    uint64_t struck = 0;
+    for (uint64_t n = 1; struck + 1 == n; n++) {
+        struct rig *rig = new_led(count);
+        if (count > 1) {
+            rig_kill(rig, 1);
+        }
+        fault_arm(FAULT_ALLOCATION, n, 0);
+        write_some(rig, 8);
+        struck += (uint64_t)fault_has_struck();
+        fault_disarm();
+        if (rig_is_up(rig, 0)) {
+            const uint64_t before = rig->commands;
+            uint64_t acknowledged = 0;
+            write_some(rig, 10);
+            for (uint64_t number = before + 1; number <= rig->commands; number++) {
+                acknowledged += rig->is_acknowledged[number];
+            }
+            if (acknowledged == 0) {
+                fail_msg("of %u: nothing goes on after allocation %llu has failed", count,
+                         (unsigned long long)n);
+            }
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            rig_kill(rig, i);
+        }
+        rig_free(rig);
+    }
+    print_message("    of %u: %llu places\n", count, (unsigned long long)struck);
+    assert_true(struck > 10);
+}
+
+TEST(replica, goes_on_alone_after_any_allocation_has_failed_once)
+{
+    go_on(1);
+}
+
+TEST(replica, goes_on_with_one_other_after_any_allocation_has_failed_once)
+{
+    go_on(3);
+}
+
+/* More records wait for the leader's disk than there was room to remember them, while the others'
+ * disks are quick. */
+TEST(replica, fails_in_good_order_where_a_proposal_cannot_be_remembered)
+{
+    for (uint64_t n = 1;; n++) {
+        struct rig *rig = new_led(3);
+        os_sim_set_options(rig->nodes[0].sim,
+                           &(struct os_sim_options){
+                               .turn_us_max = 50, .flush_us_min = 90000, .flush_us_max = 90000});
+        fault_arm(FAULT_ALLOCATION, n, 0);
+        for (uint32_t i = 0; i < 150 && rig_is_up(rig, 0); i++) {
+            rig_submit(rig, 0, 1, 100);
+            (void)rig_run(rig, 1200, has_no_end);
+        }
+        const int has_struck = fault_has_struck();
+        fault_disarm();
+        for (uint32_t i = 0; i < 3; i++) {
+            rig_kill(rig, i);
+        }
+        rig_free(rig);
+        if (!has_struck) {
+            assert_true(n > 100);
+            return;
+        }
+    }
+}
+
+static int is_forwarded(const struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->count; i++) {
+        if (leads(rig, i) && buffer_size(&rig->nodes[i].replica->forwarded) > 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* One command comes through a follower, one to the leader itself, in the same turn: each fits into
+ * an entry and a frame, but both do not. */
+TEST(replica, puts_no_more_into_an_entry_than_a_frame_holds)
+{
+    struct rig *rig = new_led(3);
+    rig_submit(rig, 1, 1, 9 << 20);
+    assert_true(rig_run(rig, SECOND, is_forwarded));
+    rig_submit(rig, 0, 1, 9 << 20);
+    assert_true(rig_run(rig, 5 * SECOND, rig_all_answered));
+    assert_true(rig->is_acknowledged[1] && rig->is_acknowledged[2]);
+    rig_recover(rig);
+    rig_free(rig);
 }

@@ -113,6 +113,7 @@ void rig_start(struct rig *rig, uint32_t index)
     options.members = MEMBERS;
     options.member_count = rig->count;
     options.self = index;
+    options.command_size_max = RIG_COMMAND_BYTES_MAX;
     options.heartbeat_ms = 20;
     options.election_ms = 100;
     options.request_timeout_ms = 1000;
@@ -267,7 +268,7 @@ static void settle_refusal(struct question *question, int error)
 void rig_submit(struct rig *rig, uint32_t index, uint32_t count, size_t size)
 {
     struct node *node = &rig->nodes[index];
-    static uint8_t bytes[65536];
+    static uint8_t bytes[RIG_COMMAND_BYTES_MAX];
     assert_true(size >= 8 && size <= sizeof bytes);
     for (uint32_t i = 0; i < count && rig_is_up(rig, index); i++) {
         assert_true(rig->commands + 1 < BOOK_COMMANDS_MAX);

@@ -11,7 +11,8 @@
 #include "sim/world.h"
 
 enum {
-    NODES_MAX = 3
+    NODES_MAX = 3,
+    RIG_COMMAND_BYTES_MAX = 10 << 20 /* As much as a server may be told to take. */
 };
 
 struct node {

@@ -128,13 +128,73 @@ TEST(replica, takes_nothing_once_it_stops)
     assert_int_equal(replica_submit(rig.replica, 1, bytes_of(command, 8), on_result, &tally), 0);
     assert_int_equal(replica_read(rig.replica, on_read, &tally), 0);
     replica_stop(rig.replica);
-    assert_int_equal(tally.bad, 2); /* What was under way is told, not left. */
     assert_int_equal(replica_submit(rig.replica, 1, bytes_of(command, 8), on_result, &tally),
                      SYNOD_ERR_STOPPED);
     assert_int_equal(replica_read(rig.replica, on_read, &tally), SYNOD_ERR_STOPPED);
     replica_stop(rig.replica); /* As often as one likes. */
+    assert_int_equal(tally.bad, 0);
+    assert_int_equal(rig.stops, 0);
     rig_run(&rig, 100);
+    assert_int_equal(tally.bad, 2); /* What was under way is told, not left. */
+    assert_int_equal(rig.stops, 1);
     replica_free(rig.replica);
     rig.replica = NULL;
     rig_deinit(&rig);
+}
+
+static void stop_on_result(void *context, __attribute__((unused)) int error,
+                           __attribute__((unused)) const void *result)
+{
+    replica_stop(context);
+}
+
+static void stop_on_read(void *context, __attribute__((unused)) int error)
+{
+    replica_stop(context);
+}
+
+static void end_stopped(struct rig *rig)
+{
+    rig_run(rig, 100);
+    assert_int_equal(rig->stops, 1);
+    replica_free(rig->replica);
+    rig->replica = NULL;
+    rig_deinit(rig);
+}
+
+TEST(replica, may_be_stopped_by_whoever_is_told_an_outcome)
+{
+    struct rig rig;
+    const uint8_t command[8] = {0};
+    begin(&rig);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            replica_submit(rig.replica, 1, bytes_of(command, 8), stop_on_result, rig.replica), 0);
+    }
+    end_stopped(&rig);
+}
+
+TEST(replica, may_be_stopped_by_whoever_is_told_to_read)
+{
+    struct rig rig;
+    begin(&rig);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(replica_read(rig.replica, stop_on_read, rig.replica), 0);
+    }
+    end_stopped(&rig);
+}
+
+/* The disk hangs until the command has waited too long. */
+TEST(replica, may_be_stopped_by_whoever_has_waited_too_long)
+{
+    struct rig rig;
+    const uint8_t command[8] = {0};
+    begin(&rig);
+    assert_int_equal(
+        replica_submit(rig.replica, 1, bytes_of(command, 8), stop_on_result, rig.replica), 0);
+    for (uint32_t i = 0; i < REQUEST_TIMEOUT_MS + 2 * HEARTBEAT_MS; i++) {
+        rig.turn_end(rig.turn_end_context);
+        os_memory_advance(rig.os, 1000);
+    }
+    end_stopped(&rig);
 }

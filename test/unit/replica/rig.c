@@ -132,6 +132,11 @@ static void ignore(void *context)
     (void)context;
 }
 
+static void on_stopped(void *context)
+{
+    ((struct rig *)context)->stops++;
+}
+
 static void on_failed(void *context, const struct report *report)
 {
     (void)context;
@@ -169,7 +174,7 @@ int rig_try(struct rig *rig)
 {
     static const struct replica_member MEMBERS[] = {{.name = "a", .address = "a:1"}};
     static const struct replica_events EVENTS = {
-        .on_running = ignore, .on_leader = ignore, .on_failed = on_failed, .on_stopped = ignore};
+        .on_running = ignore, .on_leader = ignore, .on_failed = on_failed, .on_stopped = on_stopped};
     const struct synod_machine machine = {
         .context = rig,
         .apply = apply,

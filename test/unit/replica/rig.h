@@ -30,6 +30,7 @@ struct rig {
     uint64_t acknowledged;   /* Commands whose outcome came without an error. */
     uint64_t reads;          /* Reads that may be answered, and ... */
     struct rig_state seen;   /* ... what the last of them saw. */
+    uint32_t stops;          /* That it was told of. */
     struct report report;    /* Why it did not open. */
     uint64_t errors;         /* Outcomes of commands and reads that were errors. */
 };
