@@ -66,6 +66,7 @@ static void settle_election(struct synod_core *core, int has_questions)
     struct election *e = &core->election;
     settle_time(core, &e->asked_ms);
     settle_time(core, &e->stand_ms);
+    settle_time(core, &e->candidate_ms);
     settle_time(core, &e->quorum_ms);
     settle_time(core, &e->since_ms);
     e->failures = 0;

@@ -196,6 +196,7 @@ static void dispatch(struct synod_core *c, const struct synod_message *m, struct
     case SYNOD_MESSAGE_PREPARE:
         acceptor_on_prepare(&c->acceptor, &c->learner, m, out);
         after_promise(c);
+        election_on_prepare(c, m);
         break;
     case SYNOD_MESSAGE_PROMISE:
         proposer_on_promise(c, m, out);

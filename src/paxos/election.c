@@ -313,6 +313,26 @@ void election_on_disconnected(struct synod_core *c, synod_member_id member, stru
     assert(c->election.fresh <= c->election.question);
 }
 
+void election_on_prepare(struct synod_core *c, const struct synod_message *m)
+{
+    assert(m->type == SYNOD_MESSAGE_PREPARE);
+    assert(synod_ballot_compare(m->ballot, c->acceptor.promised) <= 0);
+    if (m->from != c->options.self && synod_ballot_compare(m->ballot, c->acceptor.promised) == 0) {
+        c->election.candidate_ms = c->now_ms;
+    }
+}
+
+/* Who has our promise, is heard, and has asked for it within the election time-out is busy. */
+static int awaits_candidate(const struct synod_core *c)
+{
+    const uint64_t asked_ms = c->election.candidate_ms;
+    const int position = quorum_position(&c->options.members, c->acceptor.promised.member);
+    assert(asked_ms <= c->now_ms);
+    assert(asked_ms == 0 || position >= 0);
+    return asked_ms != 0 && c->now_ms - asked_ms < c->options.election_ms &&
+           (uint32_t)position != c->self && hears(c, (uint32_t)position) && !MUTANT(94);
+}
+
 void election_on_stop(struct synod_core *c, struct outbox *out)
 {
     assert(c->is_stopping);
@@ -385,7 +405,7 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
                           c->proposer.state == PROPOSER_IDLE &&
                           quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
                           quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) &&
-                          !sees_leader(c);
+                          !sees_leader(c) && !awaits_candidate(c);
     if (!may_stand) {
         e->stand_ms = 0;
         return;
@@ -460,6 +480,7 @@ void election_check(const struct synod_core *c)
     assert(e->failures <= FAILURES_MAX);
     assert(e->fresh <= e->question);
     assert(e->asked_ms <= c->now_ms && e->quorum_ms <= c->now_ms);
+    assert(e->candidate_ms <= c->now_ms);
     assert(e->stand_ms == 0 || c->proposer.state == PROPOSER_IDLE);
     for (uint32_t i = 0; i < SYNOD_MEMBERS_MAX; i++) {
         const struct election_peer *peer = &e->peers[i];

@@ -1,10 +1,11 @@
 /* election.h -- who should lead: asking, hearing, standing. Safety never depends on it.
  *
  * Every member asks every other, each heartbeat. It *hears* a member that answered within the
- * election time-out and whose disk makes progress. It *sees a leader* if it is one, if it hears
- * one that hears a phase 2 quorum, or if it hears a member that vouches for such a leader,
- * directly and never at third hand. A member that hears quorums and sees no leader stands, after
- * a random delay. A leader that hears no phase 2 quorum for the election time-out gives up.
+ * election time-out and whose disk makes progress. It *sees a leader* if it is one, if it hears one
+ * that hears a phase 2 quorum, or if it hears a member that vouches for such a leader, directly and
+ * never at third hand. A member that hears quorums and sees no leader stands, after a random delay,
+ * unless it hears one that stands already and asks for promises. A leader that hears no phase 2
+ * quorum for the election time-out gives up.
  *
  * This makes progress through every partial partition in which some member is connected to a
  * quorum (Ng, Haridi, Carbone: Omni-Paxos, EuroSys 2023, sections 2 and 5): a lone link to a
@@ -35,6 +36,8 @@ struct election {
     uint64_t fresh;             /* Answers to earlier questions count no more: something broke
                                  * since. */
     uint64_t stand_ms;          /* When to stand; 0: not going to. */
+    uint64_t candidate_ms;      /* When another member last asked for what we have promised to it;
+                                 * 0: never. */
     uint64_t quorum_ms;         /* When a leader last heard a phase 2 quorum. */
     uint64_t since_ms;          /* When `leader` became that. */
     uint32_t failures;          /* Times that we lost a ballot of ours, since a leader last stayed
@@ -61,6 +64,10 @@ void election_follow(struct synod_core *c, struct synod_ballot ballot);
 
 /* Stand now, unless that is out of the question: before the start, or after the stop. */
 void election_on_asked_to_stand(struct synod_core *c, struct outbox *out);
+
+/* Somebody stands: leave it its time, if we have promised to it. Phase 1 may take long, on slow
+ * disks or with many votes to report; whoever stands meanwhile undoes it. */
+void election_on_prepare(struct synod_core *c, const struct synod_message *m);
 
 /* We promised a higher ballot than our leader's. */
 void election_on_promised(struct synod_core *c);

@@ -221,6 +221,9 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
         p->reported_chosen = m->chosen;
     }
     assert(until >= p->covered[position]); /* A promise is not taken back. */
+    if (until > p->covered[position] && !MUTANT(93)) {
+        p->progress_ms = c->now_ms;
+    }
     p->covered[position] = until;
     if (until == m->until && until != SYNOD_SLOT_ALL) {
         MARK("proposer: asks for the rest of the votes");

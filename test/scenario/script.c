@@ -226,6 +226,9 @@ static int stand(struct player *p, uint32_t member)
         answer_questions(p, member);
         cluster_tick(&p->cluster, member);
     }
+    if (m->role == SYNOD_ROLE_FOLLOWER) { /* It leaves somebody else the time to stand. */
+        (void)cluster_step(&p->cluster, member, (struct synod_event){.type = SYNOD_EVENT_STAND});
+    }
     if (m->role == SYNOD_ROLE_FOLLOWER) {
         return fail(p, "it does not stand");
     }

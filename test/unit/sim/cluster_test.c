@@ -103,6 +103,89 @@ TEST(replica, keeps_a_short_log_where_there_are_elections_and_no_entries)
     world_deinit(&world);
 }
 
+/* -- Elections that take long --------------------------------------------------------------- */
+
+/* Seconds, of so many, in which somebody led. */
+static uint32_t seconds_led(struct world *world, struct cluster *cluster, uint32_t seconds)
+{
+    uint32_t led = 0;
+    for (uint32_t second = 0; second < seconds; second++) {
+        uint32_t is_led = 0;
+        (void)events_in(world, 1000000);
+        for (uint32_t node = 0; node < OPTIONS.nodes; node++) {
+            struct replica_status status;
+            if (cluster_is_up(cluster, node)) {
+                replica_status(cluster_replica(cluster, node), &status);
+                is_led |= status.is_leader;
+            }
+        }
+        led += is_led;
+    }
+    return led;
+}
+
+/* The candidate's promise must be on its disk before it asks, and the voter's before it answers:
+ * phase 1 takes two syncs, longer than the election time-out, and each of them is progress. */
+TEST(replica, elects_on_disks_that_are_nearly_as_slow_as_the_election)
+{
+    struct cluster_options options = OPTIONS;
+    struct world world;
+    options.os.flush_us_min = 700000;
+    options.os.flush_us_max = 700000;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    start_all(cluster);
+    (void)events_in(&world, 30000000);
+    assert_true(seconds_led(&world, cluster, 60) > 50);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+static void put_large(struct cluster *cluster, uint32_t node, uint32_t *good)
+{
+    enum {
+        SIZE = 700000
+    };
+    static uint8_t body[SIZE + 16] = {
+        0x0a, 1, 'k', 0x12, (SIZE & 0x7f) | 0x80, (SIZE >> 7 & 0x7f) | 0x80, SIZE >> 14};
+    assert_int_equal(replica_submit(cluster_replica(cluster, node), KV_COMMAND_PUT,
+                                    bytes_of(body, 7 + SIZE), note_outcome, good),
+                     0);
+    cluster_touch(cluster, node);
+}
+
+/* A leader dies with as many large entries on their way as it may have. Each is a piece of a
+ * promise of its own, and there and back takes 300 ms: together longer than the election
+ * time-out. */
+TEST(replica, elects_where_there_is_much_to_report_and_far_to_go)
+{
+    struct cluster_options options = OPTIONS;
+    struct replica_status status;
+    struct world world;
+    uint32_t good = 0;
+    options.net.delay_us_min = 150000;
+    options.net.delay_us_max = 150000;
+    options.snapshot_bytes = 400 << 20;
+    options.segment_bytes = 16 << 20;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    start_all(cluster);
+    (void)events_in(&world, 20000000);
+    replica_status(cluster_replica(cluster, 0), &status);
+    assert_true(status.has_leader);
+    for (uint32_t i = 0; i < 8; i++) {
+        put_large(cluster, status.leader, &good);
+        (void)events_in(&world, 1000);
+    }
+    (void)events_in(&world, 200000); /* The others have voted, and do not know what is chosen. */
+    cluster_kill(cluster, status.leader, 1);
+    assert_true(seconds_led(&world, cluster, 60) > 50);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
 /* A check that is told of nothing would never complain. */
 TEST(cluster, holds_every_step_of_every_core_against_the_reference)
 {
