@@ -248,14 +248,14 @@ disk: $(BUILD)/test/disk
 	    $(if $(STATE),--state $(STATE)) $(if $(MUTANT),--mutant $(MUTANT))
 
 # SECONDS=10: for each target. TARGET=step: that one. KEEP=1: what was found becomes the corpus.
-# HOURS=1: how long each was tried, all runs together.
+# HOURS=1: how long each was tried, all runs together. RECORD=1: keep that in test/fuzz/hours.txt.
 ifeq ($(FUZZ),)
 fuzz:
 	@$(MAKE) FUZZ=1 CC=clang SAN=address,undefined fuzz
 else
 fuzz: $(FUZZ_NAMES:%=$(BUILD)/test/fuzz-%)
 	@tools/fuzz --build $(BUILD) --seconds $(or $(SECONDS),10) $(if $(KEEP),--keep) \
-	    $(if $(HOURS),--hours) $(TARGET)
+	    $(if $(HOURS),--hours) $(if $(RECORD),--record) $(TARGET)
 endif
 
 # Every seeded bug, and which layers of the tests find it. ROW=7: that one.

@@ -177,9 +177,9 @@ static int said_promise(const struct watch *w, const struct synod_message *m)
 
 /* -- Phase 2 ------------------------------------------------------------------------------ */
 
-/* What a member's promises that were heard say of a slot: 0 if it is chosen, else 1 and the vote, or
- * NULL where there is none. A member that repeats its promise may have learned meanwhile that the
- * slot is chosen. What it said first still holds: it has not voted since below the ballot. */
+/* What a member's promises that were heard say of a slot: 0 if it is chosen, else 1 and the vote,
+ * or NULL where there is none. A member that repeats its promise may have learned meanwhile that
+ * the slot is chosen. What it said first still holds: it has not voted since below the ballot. */
 static int is_open(const struct promises *promises, synod_slot slot, const struct synod_vote **vote)
 {
     *vote = NULL;

@@ -62,8 +62,7 @@ int disk_is_unsettled(const struct disk *disk, const struct disk_file *file, uin
 /* The bytes of a write from its byte `at` on, up to the end of a sector of the file. */
 static const uint8_t *written(const struct call *call, uint64_t at)
 {
-    return call->data != NULL ? call->data + at
-                              : image_look(&call->file->seen, call->offset + at);
+    return call->data != NULL ? call->data + at : image_look(&call->file->seen, call->offset + at);
 }
 
 /* Readers will see something else there: a write that is not on the disk yet keeps a copy. Most

@@ -98,8 +98,8 @@ static int bring_back(struct disk *disk)
         struct disk_file *file = draw_file(disk);
         if (file != NULL && file->has_stale) {
             const struct place place = {.file = file, .offset = file->stale_at};
-            if (is_fair(disk, &place) &&
-                memcmp(image_look(&file->kept, place.offset), file->stale, sizeof file->stale) != 0) {
+            if (is_fair(disk, &place) && memcmp(image_look(&file->kept, place.offset), file->stale,
+                                                sizeof file->stale) != 0) {
                 put_sector(&place, file->stale);
                 return 1;
             }

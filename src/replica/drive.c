@@ -288,7 +288,8 @@ int drive_step(struct replica *r, const struct synod_event *event)
             replica_fail_memory(r, "an entry");
             return SYNOD_ERR_MEMORY;
         }
-        r->ready = NULL; /* It is the log's now, whatever becomes of this step. */
+        /* It is the log's now, whatever becomes of this step. */
+        r->ready = MUTANT(92) ? r->ready : NULL;
     }
     append_records(r);
     if (r->phase != PHASE_FAILED) {

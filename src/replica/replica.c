@@ -254,8 +254,8 @@ void replica_kill(struct replica *r)
     r->phase = PHASE_STOPPED;
 }
 
-/* Whoever wants it to stop may be one of its own callbacks, in the middle of something: it stops when
- * a turn ends. */
+/* Whoever wants it to stop may be one of its own callbacks, in the middle of something: it stops
+ * when a turn ends. */
 void replica_stop(struct replica *r)
 {
     if (r->phase < PHASE_STOPPING && !r->is_stop_wanted) {

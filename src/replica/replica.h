@@ -142,8 +142,8 @@ synod_member_id replica_member_id(const struct replica *replica, uint32_t index)
 /* The port on which it listens for the other members. */
 int replica_peer_port(const struct replica *replica);
 
-/* Leave in good order: hand over the lead, write what is to be written, close. Nothing is taken
- * any more; requests under way end with SYNOD_ERR_STOPPED, and on_stopped follows, never from inside
+/* Leave in good order: hand over the lead, write what is to be written, close. Nothing is taken any
+ * more; requests under way end with SYNOD_ERR_STOPPED, and on_stopped follows, never from inside
  * this call. From any callback. */
 void replica_stop(struct replica *replica);
 

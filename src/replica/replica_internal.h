@@ -139,10 +139,10 @@ struct replica {
     struct synod_core *core; /* NULL until the table is known. */
     struct synod_effects *effects;
     synod_slot recorded_chosen; /* As last recorded, for segments that begin. */
-    uint64_t wake_ms;          /* When the core wants to be told the time. */
-    uint64_t tick_ms;          /* When the replica itself has to look what is due. */
-    synod_lsn durable;         /* The core's last durable record. */
-    struct record_pair *pairs; /* Ring: records not yet durable. */
+    uint64_t wake_ms;           /* When the core wants to be told the time. */
+    uint64_t tick_ms;           /* When the replica itself has to look what is due. */
+    synod_lsn durable;          /* The core's last durable record. */
+    struct record_pair *pairs;  /* Ring: records not yet durable. */
     uint32_t pair_first;
     uint32_t pair_count;
     uint32_t pair_capacity;

@@ -70,7 +70,8 @@ int mend_refuse(struct scan *scan, const struct found *found, uint64_t at, uint6
     MARK("mend: a damaged record has no good copy");
     snprintf(text, sizeof text, "record %" PRIu64 " in it is damaged, and has no good copy", lsn);
     return scan_refuse(scan, SYNOD_ERR_CORRUPT,
-                       (struct place){found->place.index, found->flush.offset + (uint32_t)at}, text);
+                       (struct place){found->place.index, found->flush.offset + (uint32_t)at},
+                       text);
 }
 
 /* Where the next record goes, in the first part and among the copies. */

@@ -148,21 +148,21 @@ static int is_vouched_for(struct scan *scan, const struct found *found, int *is_
         if (error != 0) {
             return error;
         }
-        *is_so = verdict == SEGMENT_GOOD && flush.offset == 0 &&
-                 flush.log == found->flush.log && flush.segment == scan_name_of(scan, place).number;
+        *is_so = verdict == SEGMENT_GOOD && flush.offset == 0 && flush.log == found->flush.log &&
+                 flush.segment == scan_name_of(scan, place).number;
     }
     return 0;
 }
 
-/* The damage that a refusal names. A segment begins with a header: if the first one that is found in
- * it is of a flush behind its first block, that block is damaged, even if there was room for the next
- * flush in the segment before. */
+/* The damage that a refusal names. A segment begins with a header: if the first one that is found
+ * in it is of a flush behind its first block, that block is damaged, even if there was room for the
+ * next flush in the segment before. */
 static struct place damaged_place(struct place expected, const struct found *later)
 {
     assert(later->place.index >= expected.index);
     assert(later->place.offset % SEGMENT_BLOCK_BYTES == 0);
-    const int is_start_bad = later->place.index > expected.index &&
-                             (later->place.offset > 0 || later->flush.offset > 0);
+    const int is_start_bad =
+        later->place.index > expected.index && (later->place.offset > 0 || later->flush.offset > 0);
     return is_start_bad ? (struct place){later->place.index, 0} : expected;
 }
 

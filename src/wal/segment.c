@@ -86,16 +86,16 @@
  *   zeroes, or flushes of an older segment number                the end of the log
  *
  * What a seal cannot save: damage to the last flush that had returned before a loss of power, where
- * nothing follows it yet. It looks torn and is cut. As a rule such a flush is less than 20 ms old; a
- * seal that waits for a slow disk, or is not written since the log has failed, comes later or never.
- * What was there before that flush is not at stake.
+ * nothing follows it yet. It looks torn and is cut. As a rule such a flush is less than 20 ms old;
+ * a seal that waits for a slow disk, or is not written since the log has failed, comes later or
+ * never. What was there before that flush is not at stake.
  *
- * Repair (mend.c): each record is taken from the first part or else from the copies, as each has its
- * own CRCs, and what comes of it must have the body's hash. Where the header is bad the second one
- * stands in. Either is believed only if the flush that follows names its hash: a torn flush, too,
- * may have left headers behind. And where nothing is known of the log yet, since its first flush is
- * the bad one, a second header is believed only if the first block of a later segment has the same
- * log's id: elsewhere a client may have put both the header and what follows it.
+ * Repair (mend.c): each record is taken from the first part or else from the copies, as each has
+ * its own CRCs, and what comes of it must have the body's hash. Where the header is bad the second
+ * one stands in. Either is believed only if the flush that follows names its hash: a torn flush,
+ * too, may have left headers behind. And where nothing is known of the log yet, since its first
+ * flush is the bad one, a second header is believed only if the first block of a later segment has
+ * the same log's id: elsewhere a client may have put both the header and what follows it.
  *
  * CRASHES
  *

@@ -15,9 +15,9 @@ enum {
     SEGMENT_FLUSH_HEADER_BYTES = 96,
     SEGMENT_RECORD_HEADER_BYTES = 32,
     SEGMENT_RECORD_CRC_AT = 28, /* In the header of a record: what tells it from all others. */
-    SEGMENT_FORMAT = 1,       /* The version that is written, and the newest that is read. */
-    SEGMENT_NAME_BYTES = 40,  /* Room for a segment's name. */
-    SEGMENT_PATH_BYTES = 1024 /* Room for a path: longer data directories are refused. */
+    SEGMENT_FORMAT = 1,         /* The version that is written, and the newest that is read. */
+    SEGMENT_NAME_BYTES = 40,    /* Room for a segment's name. */
+    SEGMENT_PATH_BYTES = 1024   /* Room for a path: longer data directories are refused. */
 };
 
 /* -- Files ------------------------------------------------------------------------------- */

@@ -10,10 +10,10 @@
  * THE DAMAGE
  *
  *   bits     any one bit of closed, killed and young, flipped
- *   sectors  any 512 bytes of large and young: zeroes; noise; what they were before they were last written
- *            (a write that was lost); the sector beside them; and a write that was misdirected:
- *            they hold what was meant for the same place in another file, which holds what it
- *            held before
+ *   sectors  any 512 bytes of large and young: zeroes; noise; what they were before they were last
+ *            written (a write that was lost); the sector beside them; and a write that was
+ *            misdirected: they hold what was meant for the same place in another file, which
+ *            holds what it held before
  *   blocks   the same with any 4096 bytes
  *   cuts     closed, killed and young cut off at any byte, large at any sector
  *

@@ -53,15 +53,15 @@ static const struct step SMALL[] = {
     {SETTLE, 0},    {IDLE, 0},     {APPEND, 30},   {PROMISE, 8},   {SETTLE, 0},    {END, 0},
 };
 
-/* A log that was never trimmed: it begins with a flush of which there is no second copy, and goes on
- * into segments whose first flush has one. At the end a flush is torn, and what is written after that
- * has records of the same numbers, one in the same place. */
+/* A log that was never trimmed: it begins with a flush of which there is no second copy, and goes
+ * on into segments whose first flush has one. At the end a flush is torn, and what is written after
+ * that has records of the same numbers, one in the same place. */
 static const struct step YOUNG[] = {
-    {FOUND, 0},      {PROMISE, 8},  {SETTLE, 0},   {APPEND, 3000}, {SETTLE, 0}, {APPEND, 3000},
-    {PROMISE, 50},   {SETTLE, 0},   {APPEND, 500}, {SETTLE, 0},    {IDLE, 0},   {APPEND, 3000},
-    {SETTLE, 0},     {PROMISE, 8},  {SETTLE, 0},   {APPEND, 40},   {IDLE, 0},   {APPEND, 4480},
-    {PROMISE, 100},  {FLUSH, 0},    {STEP, 2},     {POWER, 0},     {PROMISE, 384}, {PROMISE, 100},
-    {SETTLE, 0},     {IDLE, 0},     {END, 0},
+    {FOUND, 0},     {PROMISE, 8}, {SETTLE, 0},   {APPEND, 3000}, {SETTLE, 0},    {APPEND, 3000},
+    {PROMISE, 50},  {SETTLE, 0},  {APPEND, 500}, {SETTLE, 0},    {IDLE, 0},      {APPEND, 3000},
+    {SETTLE, 0},    {PROMISE, 8}, {SETTLE, 0},   {APPEND, 40},   {IDLE, 0},      {APPEND, 4480},
+    {PROMISE, 100}, {FLUSH, 0},   {STEP, 2},     {POWER, 0},     {PROMISE, 384}, {PROMISE, 100},
+    {SETTLE, 0},    {IDLE, 0},    {END, 0},
 };
 
 /* Flushes of one block to thirty; entries before the snapshot and after it. */

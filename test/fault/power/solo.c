@@ -185,6 +185,7 @@ void solo_kill(struct solo *solo)
 void solo_stop(struct solo *solo)
 {
     replica_stop(solo->replica);
+    solo->turn_end(solo->turn_end_context);
     os_memory_run(solo->os);
     assert_true(solo->is_stopped);
     assert_int_equal(solo->waiting, 0);

@@ -299,8 +299,8 @@ static void write_some(struct rig *rig, uint32_t count)
     (void)rig_run(rig, 2 * SECOND, rig_all_answered);
 }
 
-/* ... and of which no more are up than are needed. One allocation fails. Then there is memory again,
- * and a replica that did not fail for it must go on. */
+/* ... and of which no more are up than are needed. One allocation fails. Then there is memory
+ * again, and a replica that did not fail for it must go on. */
 static void go_on(uint32_t count)
 {
     uint64_t struck = 0;
@@ -350,9 +350,9 @@ TEST(replica, fails_in_good_order_where_a_proposal_cannot_be_remembered)
 {
     for (uint64_t n = 1;; n++) {
         struct rig *rig = new_led(3);
-        os_sim_set_options(rig->nodes[0].sim,
-                           &(struct os_sim_options){
-                               .turn_us_max = 50, .flush_us_min = 90000, .flush_us_max = 90000});
+        os_sim_set_options(rig->nodes[0].sim, &(struct os_sim_options){.turn_us_max = 50,
+                                                                       .flush_us_min = 90000,
+                                                                       .flush_us_max = 90000});
         fault_arm(FAULT_ALLOCATION, n, 0);
         for (uint32_t i = 0; i < 150 && rig_is_up(rig, 0); i++) {
             rig_submit(rig, 0, 1, 100);

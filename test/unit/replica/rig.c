@@ -173,8 +173,10 @@ void rig_deinit(struct rig *rig)
 int rig_try(struct rig *rig)
 {
     static const struct replica_member MEMBERS[] = {{.name = "a", .address = "a:1"}};
-    static const struct replica_events EVENTS = {
-        .on_running = ignore, .on_leader = ignore, .on_failed = on_failed, .on_stopped = on_stopped};
+    static const struct replica_events EVENTS = {.on_running = ignore,
+                                                 .on_leader = ignore,
+                                                 .on_failed = on_failed,
+                                                 .on_stopped = on_stopped};
     const struct synod_machine machine = {
         .context = rig,
         .apply = apply,

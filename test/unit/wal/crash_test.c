@@ -7,6 +7,7 @@
 #include "synod/error.h"
 #include "test.h"
 #include "wal/segment.h"
+#include "wal/wal_internal.h"
 
 enum {
     SEEDS = 150,
@@ -218,5 +219,33 @@ TEST(crash, of_the_process_alone_leaves_what_was_written)
     os_memory_crash(rig->os, judge_by_mask, &everything);
     assert_int_equal(rig_open(rig), 0);
     assert_int_equal(rig->last, 1);
+    rig_free(rig);
+}
+
+/* A life begins at the start of a segment, and its first flush carries the promise over. What was
+ * there for an hour must not hang on that flush alone, which looks torn as long as none follows. */
+TEST(crash, and_damage_to_the_last_flush_take_nothing_that_was_there_before)
+{
+    struct rig *rig = rig_new(43);
+    size_t size = 0;
+    assert_int_equal(rig_open(rig), 0);
+    rig_promise(rig);
+    rig_settle(rig);
+    rig_seal(rig); /* Now the segment is full. */
+    rig_close(rig);
+    assert_int_equal(rig_open(rig), 0);
+    assert_int_equal(wal_current(rig->wal)->name.number, 2);
+    os_memory_advance(rig->os, 3600000000);
+    os_memory_run(rig->os);
+    rig_trim(rig, rig->last + 1);
+    rig_append(rig, 10);
+    rig_settle(rig);
+    rig_die(rig);
+    os_memory_crash(rig->os, NULL, NULL);
+    assert_int_equal(rig_scan(rig), 0);
+    uint8_t *bytes = os_memory_bytes(rig->os, rig_segment(2, RIG_SEGMENT_BYTES), &size);
+    memset(bytes + SEGMENT_BLOCK_BYTES, 0, 512);
+    assert_int_equal(rig_scan(rig), 1);
+    assert_int_equal(rig->promise_seen, rig->promise);
     rig_free(rig);
 }
