@@ -203,6 +203,8 @@ struct synod_status {
     uint64_t round;               /* The largest round seen. */
     uint32_t in_flight;           /* A leader's slots proposed and not yet chosen. */
     uint32_t hears;               /* Members heard, this one included. */
+    synod_member_id via;          /* Whom to give what is for the leader: itself if it is heard,
+                                   * else a member that hears it and vouches; 0: nobody. */
 };
 void synod_core_status(const struct synod_core *core, struct synod_status *status);
 

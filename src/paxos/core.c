@@ -516,6 +516,7 @@ void synod_core_status(const struct synod_core *c, struct synod_status *status)
         .round = c->round,
         .in_flight = proposer_in_flight(c),
         .hears = quorum_count(election_heard(c)),
+        .via = election_via(c),
     };
     assert(status->last >= status->chosen);
     assert(status->hears <= c->options.members.count);

@@ -94,6 +94,24 @@ static int hears_of_its_leader(const struct synod_core *c)
     return 0;
 }
 
+synod_member_id election_via(const struct synod_core *c)
+{
+    const synod_member_id leader = c->election.leader.member;
+    const int position = quorum_position(&c->options.members, leader);
+    assert(leader == 0 || position >= 0);
+    if (leader == 0 || leader == c->options.self || hears(c, (uint32_t)position)) {
+        return leader;
+    }
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        const struct synod_status_report *status = &c->election.peers[i].status;
+        if (i != c->self && hears(c, i) && (status->flags & SYNOD_STATUS_VOUCHES) != 0 &&
+            synod_ballot_compare(status->leader, c->election.leader) == 0) {
+            return c->options.members.ids[i];
+        }
+    }
+    return 0;
+}
+
 static struct synod_status_report own_status(const struct synod_core *c)
 {
     const uint32_t heard = election_heard(c);

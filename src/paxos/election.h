@@ -54,6 +54,9 @@ void election_start(struct synod_core *c, struct outbox *out);
 /* The set of members heard, this one included. */
 uint32_t election_heard(const struct synod_core *c);
 
+/* Whom to give what is for the leader, as in struct synod_status. */
+synod_member_id election_via(const struct synod_core *c);
+
 void election_on_ask(struct synod_core *c, const struct synod_message *m, struct outbox *out);
 void election_on_answer(struct synod_core *c, const struct synod_message *m, struct outbox *out);
 

@@ -82,6 +82,9 @@ static int ask(struct replica *r, struct read_batch *batch)
     if (r->reading == batch) {
         r->reading = NULL; /* Reads that come from now on need a later question. */
     }
+    if (relay_read(r, id)) {
+        return 0;
+    }
     const int outcome = drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_READ, .id = id});
     if (outcome != 0) {
         batch->id = 0; /* A read that was refused has no effects: the batch still stands. */

@@ -123,7 +123,7 @@ int replica_open_peers(struct replica *r, struct report *report)
     options.peers = addresses;
     options.cluster_key = founding_cluster_key(r);
     options.member = r->identity;
-    options.incarnation = r->start_count << 32 | (r->start_random & UINT32_MAX);
+    options.incarnation = replica_life(r);
     options.table_hash = r->is_table_durable ? r->table_hash : 0;
     const int error = peers_new(r->os, &options, &PEERS_EVENTS, r, &r->peers);
     if (error == 0) {
@@ -176,6 +176,7 @@ int replica_open(struct os *os, const struct replica_options *options, struct re
     list_init(&r->held);
     list_init(&r->to_self);
     list_init(&r->held_spare);
+    list_init(&r->relayed);
     list_init(&r->reads);
     list_init(&r->early);
 
@@ -312,6 +313,7 @@ static void release(struct replica *r)
     if (r->lock != NULL) {
         os_file_close(r->os, r->lock);
     }
+    relay_free(r);
     log_deinit(&r->log);
     free_held(&r->held);
     free_held(&r->to_self);

@@ -34,6 +34,8 @@ enum replica_frame {
     FRAME_SNAPSHOT_PIECE,                /* u64 slot, u64 bytes, u64 offset, the bytes. */
     FRAME_ALIVE,                         /* Nothing: during the founding, when there are no
                                           * heartbeats yet, it finds out dead connections. */
+    FRAME_READ,                          /* u64 life, u64 number: read for me. */
+    FRAME_READ_INDEX,                    /* u64 life, u64 number, u64 slot: to be waited for. */
 };
 
 enum replica_phase {
@@ -182,6 +184,7 @@ struct replica {
     synod_slot proposed;       /* The last slot proposed in this lead. */
 
     /* Reads. */
+    struct list relayed;        /* Reads of other members: relay.c. */
     struct list reads;          /* struct read_batch, oldest first. */
     struct read_batch *reading; /* The one that new reads join; the last of the list. */
     uint64_t read_id;
@@ -196,6 +199,12 @@ struct replica {
     uint64_t flush_count;
     uint64_t flush_us_total;
 };
+
+/* Which life of this member it is, for the others. */
+static inline uint64_t replica_life(const struct replica *r)
+{
+    return r->start_count << 32 | (r->start_random & UINT32_MAX);
+}
 
 /* Milliseconds of the core's clock; never 0. */
 static inline uint64_t replica_now_ms(struct replica *r)
@@ -256,6 +265,21 @@ const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes b
 void submit_apply(struct replica *r, const struct synod_entry *entry);
 void submit_expire(struct replica *r);
 void submit_fail_all(struct replica *r, int error);
+
+/* -- relay.c -- */
+
+/* Whom to give what is for the leader: its position, or that of a member that vouches; -1: nobody. */
+int relay_way(const struct replica *r);
+
+/* This member leads, or hears the leader itself. */
+int relay_is_open(const struct replica *r);
+
+/* If it does not: ask the one that vouches to read for us. Returns 1, and reading_on_index()
+ * follows; or 0. */
+int relay_read(struct replica *r, uint64_t id);
+const char *relay_on_read(struct replica *r, uint32_t member, struct bytes body);
+const char *relay_on_index(struct replica *r, struct bytes body);
+void relay_free(struct replica *r);
 
 /* -- reading.c -- */
 void reading_turn_end(struct replica *r);

@@ -43,11 +43,6 @@ static int grow_pending(struct replica *r)
     return 0;
 }
 
-static uint64_t life(const struct replica *r)
-{
-    return r->start_count << 32 | (r->start_random & UINT32_MAX);
-}
-
 int replica_submit(struct replica *r, uint32_t kind, struct bytes command,
                    replica_result_callback callback, void *context)
 {
@@ -186,7 +181,7 @@ static void encode_own(const struct replica *r, size_t size, uint32_t count,
                        uint8_t to[WIRE_BUNDLE_SIZE])
 {
     wire_encode_bundle(&(struct wire_bundle){.origin = r->identity,
-                                             .incarnation = life(r),
+                                             .incarnation = replica_life(r),
                                              .sequence = r->unsent,
                                              .low = r->pending_first,
                                              .count = count,
@@ -267,8 +262,12 @@ static void propose(struct replica *r)
 }
 
 /* Send what was gathered to the leader, once. */
-static void forward(struct replica *r, uint32_t leader)
+static void forward(struct replica *r)
 {
+    const int way = r->forming_count > 0 ? relay_way(r) : -1;
+    if (way < 0) {
+        return;
+    }
     while (r->forming_count > 0) {
         uint8_t head[WIRE_BUNDLE_SIZE];
         uint32_t count;
@@ -276,8 +275,8 @@ static void forward(struct replica *r, uint32_t leader)
         encode_own(r, size, count, head);
         const struct bytes parts[2] = {bytes_of(head, sizeof head),
                                        bytes_of(buffer_bytes(&r->forming).data, size)};
-        if (peers_send(r->peers, r->members[leader].peer,
-                       (struct peer_frame){.type = FRAME_FORWARD}, parts, 2) != 0) {
+        if (peers_send(r->peers, r->members[way].peer, (struct peer_frame){.type = FRAME_FORWARD},
+                       parts, 2) != 0) {
             return; /* Not connected, or too much is waiting: it was not sent. */
         }
         sent_own(r, size, count);
@@ -302,27 +301,44 @@ void submit_turn_end(struct replica *r)
     }
     buffer_clear(&r->forwarded, 0);
     r->is_forwarded_due = 0;
-    forward(r, (uint32_t)leader);
+    forward(r);
 }
 
-/* A follower forwards commands of its clients. Bundles are taken in rising order alone: one
- * that came twice must not go into the log twice. */
+/* It is for the leader, and who has sent it does not hear that one. */
+static void pass_on(struct replica *r, uint32_t member, const struct wire_bundle *bundle,
+                    struct bytes body)
+{
+    if (bundle->origin == r->members[member].id && relay_is_open(r)) {
+        const int leader = replica_member_of(r, r->leader.member);
+        MARK("submit: passes on what is for the leader");
+        (void)peers_send(r->peers, r->members[leader].peer,
+                         (struct peer_frame){.type = FRAME_FORWARD}, &body, 1);
+    }
+}
+
+/* A follower forwards commands of its clients, or of those of another that does not hear the
+ * leader. Bundles are taken in rising order alone: one that came twice must not go into the log
+ * twice. */
 const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes body)
 {
-    struct member *from = &r->members[member];
-    struct wire_bundle bundle;
+    struct wire_bundle bundle = {0};
     struct bytes rest = body;
-
-    if (!wire_bundles_are_valid(body) || wire_next_bundle(&rest, &bundle) != 1 || rest.size != 0 ||
-        bundle.origin != from->id) {
-        return "a forwarded bundle that is not one of its own";
+    const int is_one =
+        wire_bundles_are_valid(body) && wire_next_bundle(&rest, &bundle) == 1 && rest.size == 0;
+    const int origin = is_one ? replica_member_of(r, bundle.origin) : -1;
+    if (origin < 0 || (uint32_t)origin == r->options.self) {
+        return "a forwarded bundle that is not one of another member";
     }
+    if (r->leader.member != r->identity) {
+        pass_on(r, member, &bundle, body);
+        return NULL; /* Or its origin will learn that nothing came of it. */
+    }
+    struct member *from = &r->members[origin];
     if (bundle.incarnation == from->forward_life && bundle.sequence < from->forward_next &&
         !MUTANT(41)) {
         return NULL;
     }
-    if (r->leader.member != r->identity ||
-        buffer_size(&r->forwarded) + body.size > FORWARDED_BYTES_MAX) {
+    if (buffer_size(&r->forwarded) + body.size > FORWARDED_BYTES_MAX) {
         return NULL; /* Its origin will learn that nothing came of it. */
     }
     if (buffer_append(&r->forwarded, body.data, body.size) == 0) {
@@ -336,7 +352,7 @@ const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes b
 
 static void apply_bundle(struct replica *r, synod_slot slot, const struct wire_bundle *bundle)
 {
-    const int is_ours = bundle->origin == r->identity && bundle->incarnation == life(r);
+    const int is_ours = bundle->origin == r->identity && bundle->incarnation == replica_life(r);
     struct bytes rest = bundle->commands;
     struct bytes data;
     uint32_t kind;

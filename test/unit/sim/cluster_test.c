@@ -103,6 +103,44 @@ TEST(replica, keeps_a_short_log_where_there_are_elections_and_no_entries)
     world_deinit(&world);
 }
 
+/* -- A broken link ------------------------------------------------------------------------- */
+
+static void note_read(void *context, int error)
+{
+    uint32_t *good = context;
+    *good += error == 0;
+}
+
+/* It follows the leader, since another vouches for it. What its clients want goes through that. */
+TEST(replica, serves_its_clients_though_it_does_not_hear_the_leader)
+{
+    struct replica_status status;
+    struct world world;
+    uint32_t reads = 0;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    start_all(cluster);
+    (void)events_in(&world, 5000000);
+    replica_status(cluster_replica(cluster, 0), &status);
+    assert_true(status.has_leader);
+    const uint32_t leader = status.leader;
+    const uint32_t deaf = (leader + 1) % OPTIONS.nodes;
+    net_cut(cluster_net(cluster), leader, deaf);
+    net_cut(cluster_net(cluster), deaf, leader);
+    (void)events_in(&world, 10000000);
+    for (uint32_t i = 0; i < 10; i++) {
+        put(&world, cluster, deaf);
+        assert_int_equal(replica_read(cluster_replica(cluster, deaf), note_read, &reads), 0);
+        cluster_touch(cluster, deaf);
+        (void)events_in(&world, 1000000);
+        assert_int_equal(reads, i + 1);
+    }
+    replica_status(cluster_replica(cluster, deaf), &status);
+    assert_int_equal(status.leader, leader); /* Nobody had to stand for it. */
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
 /* -- Elections that take long --------------------------------------------------------------- */
 
 /* Seconds, of so many, in which somebody led. */

@@ -1,0 +1,121 @@
+/* relay.c -- what is for the leader, from a member that does not hear it.
+ *
+ * Where the link between a member and the leader is broken, and another member vouches for the
+ * leader, the first goes on following it (src/paxos/election.h). It learns what is chosen from the
+ * others; and what its clients want goes to the leader through the one that vouches: commands as
+ * the bundles that they are, and for reads that one reads itself and says what it had applied by
+ * then. Nothing goes through two others. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/mark.h"
+#include "base/mutant.h"
+#include "replica/replica_internal.h"
+#include "synod/error.h"
+
+enum {
+    READ_BYTES = 16, /* The life and the number of a read. */
+    INDEX_BYTES = 24
+};
+
+/* A read of another member. */
+struct relayed {
+    struct list link;
+    struct replica *r;
+    uint32_t member;
+    uint64_t life; /* Of the other member: the next one counts from the start again. */
+    uint64_t id;
+};
+
+int relay_way(const struct replica *r)
+{
+    struct synod_status status;
+    synod_core_status(r->core, &status);
+    return replica_member_of(r, MUTANT(95) ? status.leader.member : status.via);
+}
+
+int relay_is_open(const struct replica *r)
+{
+    const int leader = replica_member_of(r, r->leader.member);
+    return leader >= 0 && ((uint32_t)leader == r->options.self || relay_way(r) == leader);
+}
+
+static void send_numbers(struct replica *r, uint32_t member, uint16_t type, const uint64_t *numbers,
+                         size_t size)
+{
+    uint8_t bytes[INDEX_BYTES];
+    assert(size <= sizeof bytes && size % 8 == 0);
+    for (size_t i = 0; i < size / 8; i++) {
+        put_u64(bytes + 8 * i, numbers[i]);
+    }
+    const struct bytes part = bytes_of(bytes, size);
+    (void)peers_send(r->peers, r->members[member].peer, (struct peer_frame){.type = type}, &part,
+                     1);
+}
+
+int relay_read(struct replica *r, uint64_t id)
+{
+    const uint64_t numbers[2] = {replica_life(r), id};
+    const int way = relay_is_open(r) ? -1 : relay_way(r);
+    if (way < 0) {
+        return 0;
+    }
+    MARK("relay: asks the member that vouches for the leader");
+    send_numbers(r, (uint32_t)way, FRAME_READ, numbers, READ_BYTES);
+    return 1;
+}
+
+/* We have applied all that was acknowledged before it asked. */
+static void on_read(void *context, int error)
+{
+    struct relayed *relayed = context;
+    struct replica *r = relayed->r;
+    if (error == 0 && r->phase == PHASE_RUNNING) {
+        const uint64_t numbers[3] = {relayed->life, relayed->id, r->applied};
+        MARK("relay: answers a member that does not hear the leader");
+        send_numbers(r, relayed->member, FRAME_READ_INDEX, numbers, INDEX_BYTES);
+    }
+    list_remove(&relayed->link);
+    free(relayed);
+}
+
+const char *relay_on_read(struct replica *r, uint32_t member, struct bytes body)
+{
+    if (body.size != READ_BYTES) {
+        return "a request to read that is not one";
+    }
+    struct relayed *relayed = relay_is_open(r) ? calloc(1, sizeof *relayed) : NULL;
+    if (relayed == NULL) {
+        return NULL; /* It will ask again. */
+    }
+    *relayed = (struct relayed){.r = r,
+                                .member = member,
+                                .life = get_u64(body.data),
+                                .id = get_u64(body.data + 8)};
+    list_append(&r->relayed, &relayed->link);
+    if (replica_read(r, on_read, relayed) != 0) {
+        list_remove(&relayed->link);
+        free(relayed);
+    }
+    return NULL;
+}
+
+const char *relay_on_index(struct replica *r, struct bytes body)
+{
+    if (body.size != INDEX_BYTES) {
+        return "an answer to a read that is not one";
+    }
+    if (get_u64(body.data) == replica_life(r)) {
+        reading_on_index(r, get_u64(body.data + 8), get_u64(body.data + 16));
+    }
+    return NULL;
+}
+
+void relay_free(struct replica *r)
+{
+    while (!list_is_empty(&r->relayed)) {
+        struct relayed *relayed = LIST_ITEM(r->relayed.next, struct relayed, link);
+        list_remove(&relayed->link);
+        free(relayed);
+    }
+}
