@@ -61,6 +61,15 @@ static int can_vouch(const struct synod_core *c)
            leads_with_quorum(&c->election.peers[position].status);
 }
 
+/* It hears a leader directly that says it hears a phase 2 quorum. One below our promise is none for
+ * us: we could not follow it, and it does not hear from us that it is passed. */
+static int vouches(const struct synod_core *c, const struct synod_status_report *status)
+{
+    assert(status != NULL);
+    return (status->flags & SYNOD_STATUS_VOUCHES) != 0 &&
+           synod_ballot_compare(status->leader, c->acceptor.promised) >= 0;
+}
+
 static int sees_leader(const struct synod_core *c)
 {
     if (c->proposer.state == PROPOSER_LEADING) {
@@ -68,8 +77,7 @@ static int sees_leader(const struct synod_core *c)
     }
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         const struct synod_status_report *status = &c->election.peers[i].status;
-        if (i != c->self && hears(c, i) &&
-            (leads_with_quorum(status) || (status->flags & SYNOD_STATUS_VOUCHES) != 0)) {
+        if (i != c->self && hears(c, i) && (leads_with_quorum(status) || vouches(c, status))) {
             return 1;
         }
     }
@@ -211,7 +219,7 @@ void election_on_answer(struct synod_core *c, const struct synod_message *m, str
     peer->answered = m->id;
     peer->answered_ms = c->now_ms;
     peer->status = m->status;
-    if (leads_with_quorum(&m->status) &&
+    if ((leads_with_quorum(&m->status) || vouches(c, &m->status)) &&
         synod_ballot_compare(m->status.leader, c->acceptor.promised) >= 0) {
         election_follow(c, m->status.leader);
     }

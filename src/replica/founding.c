@@ -7,7 +7,7 @@
  *   1. each member makes its identity durable, and tells it with every connection it makes;
  *   2. who has heard the identities of all makes the table of them durable, once, and never
  *      another, and from then on tells the table's hash too;
- *   3. who has heard that hash from every member begins to vote.
+ *   3. who has heard that hash from every member, or hears somebody vote, begins to vote.
  *
  * So when anybody votes, every member's disk holds this table, and a directory that is wiped
  * later comes back with an identity that is not in it: it is refused, and has no vote. The hash
@@ -20,6 +20,8 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mark.h"
+#include "base/mutant.h"
 #include "replica/records.h"
 #include "replica/replica_internal.h"
 
@@ -173,8 +175,13 @@ static int all_are_known(const struct replica *r)
     return 1;
 }
 
+/* Who votes has heard from all that they hold the table: that one was heard to vote is as good as
+ * having heard it from all. The link to somebody who holds it may have broken for good meanwhile. */
 static int all_hold_the_table(const struct replica *r)
 {
+    if (r->is_vote_heard) {
+        return 1;
+    }
     for (uint32_t i = 0; i < r->options.member_count; i++) {
         if (i != r->options.self && r->members[i].said_table != r->table_hash) {
             return 0;
@@ -192,7 +199,7 @@ static void begin_life(struct replica *r)
                                    {0}});
     (void)drive_step(
         r, &(struct synod_event){.type = SYNOD_EVENT_START,
-                                 .id = r->start_count << 32 | (r->start_random & UINT32_MAX)});
+                                 .id = replica_life(r)});
     if (r->phase == PHASE_RUNNING) {
         r->events->on_running(r->context);
     }
@@ -239,6 +246,15 @@ void founding_advance(struct replica *r)
     if (r->was_running || (r->running_lsn != 0 && wal_durable(r->wal) >= r->running_lsn)) {
         r->was_running = 1;
         begin_life(r);
+    }
+}
+
+void founding_on_message(struct replica *r)
+{
+    if (r->is_table_durable && !r->is_vote_heard && !MUTANT(96)) {
+        MARK("founding: hears of its end from a member that votes");
+        r->is_vote_heard = 1;
+        founding_advance(r);
     }
 }
 

@@ -71,6 +71,10 @@ const char *frames_on_frame(void *context, uint32_t peer, uint16_t type, uint32_
     if (group != 0) {
         return "a frame of a group that is not here";
     }
+    if (r->phase == PHASE_FOUNDING && type == FRAME_MESSAGE) {
+        founding_on_message(r);
+        return NULL;
+    }
     if (r->phase != PHASE_RUNNING) {
         return NULL; /* Not yet, or no longer: as good as lost. */
     }

@@ -127,6 +127,7 @@ struct replica {
     struct buffer table; /* The founding table as recorded; empty: none yet. */
     uint64_t table_hash; /* 0: none yet. Also the cluster's id. */
     uint32_t is_table_durable;
+    uint32_t is_vote_heard; /* A member votes already. */
     uint32_t was_running;  /* The record that ends the founding is there. */
     synod_slot snapshot;   /* Of the newest snapshot; 0: none. */
     struct list early;     /* struct early_record, in order. */
@@ -244,6 +245,9 @@ const char *founding_on_hello(void *context, uint32_t peer, const struct peer_he
 int founding_read_table(struct replica *r);
 void founding_advance(struct replica *r);
 void founding_tick(struct replica *r);
+
+/* A message of the core was heard: nobody sends one who does not vote. */
+void founding_on_message(struct replica *r);
 
 /* -- drive.c -- */
 int drive_step(struct replica *r, const struct synod_event *event);

@@ -142,7 +142,9 @@ TEST(replica, drops_a_member_whose_frames_are_not_of_their_type)
     }
     assert_true(is_dropped_for(&stage, FRAME_MESSAGE, 0, bytes_of(bytes, sizeof bytes)));
     assert_true(is_dropped_for(&stage, FRAME_FORWARD, 0, bytes_of(bytes, sizeof bytes)));
-    assert_true(is_dropped_for(&stage, FRAME_ALIVE + 1, 0, bytes_of(bytes, 0)));
+    assert_true(is_dropped_for(&stage, FRAME_READ, 0, bytes_of(bytes, 17)));
+    assert_true(is_dropped_for(&stage, FRAME_READ_INDEX, 0, bytes_of(bytes, 16)));
+    assert_true(is_dropped_for(&stage, FRAME_READ_INDEX + 1, 0, bytes_of(bytes, 0)));
     assert_true(is_dropped_for(&stage, FRAME_ALIVE, 1, bytes_of(bytes, 0)));
     end(&stage);
 }

@@ -116,6 +116,32 @@ TEST(election, does_not_stand_when_somebody_vouches_for_a_leader)
     rig_deinit(&rig);
 }
 
+/* It follows it: what its clients want can go through who vouches. */
+TEST(election, follows_a_leader_for_which_somebody_vouches)
+{
+    struct rig rig;
+    start(&rig, 3);
+    pass(&rig, 1500, 1u << B, SYNOD_STATUS_VOUCHES, rig_ballot(5, C));
+    const struct synod_status status = rig_status(&rig);
+    assert_int_equal(synod_ballot_compare(status.leader, rig_ballot(5, C)), 0);
+    assert_int_equal(status.via, B);
+    pass(&rig, 10, 1u << C, LEADS, rig_ballot(5, C));
+    assert_int_equal(rig_status(&rig).via, C);
+    rig_deinit(&rig);
+}
+
+/* It could not follow that leader, and the leader does not hear of it. */
+TEST(election, stands_against_a_leader_below_its_promise_for_which_somebody_vouches)
+{
+    struct rig rig;
+    start(&rig, 3);
+    rig_prepare(&rig, B, 9, 1);
+    rig_flush(&rig);
+    pass(&rig, 3000, 1u << B, SYNOD_STATUS_VOUCHES, rig_ballot(5, C));
+    assert_int_equal(rig_status(&rig).promised.member, A);
+    rig_deinit(&rig);
+}
+
 TEST(election, vouches_only_for_a_leader_that_it_hears_itself)
 {
     struct rig rig;

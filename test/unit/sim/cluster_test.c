@@ -103,6 +103,55 @@ TEST(replica, keeps_a_short_log_where_there_are_elections_and_no_entries)
     world_deinit(&world);
 }
 
+static uint32_t running(struct cluster *cluster)
+{
+    uint32_t set = 0;
+    for (uint32_t node = 0; node < OPTIONS.nodes; node++) {
+        struct replica_status status;
+        replica_status(cluster_replica(cluster, node), &status);
+        set |= status.is_running << node;
+    }
+    return set;
+}
+
+/* As soon as one runs, its link to one that does not is cut for good. 0 if all run by then. */
+static int found_and_cut(struct world *world, struct cluster *cluster)
+{
+    start_all(cluster);
+    while (running(cluster) == 0 && world_step(world, 5000000) != 0) {
+    }
+    const uint32_t set = running(cluster);
+    for (uint32_t first = 0; first < OPTIONS.nodes; first++) {
+        for (uint32_t other = 0; other < OPTIONS.nodes; other++) {
+            if ((set >> first & 1) != 0 && (set >> other & 1) == 0) {
+                net_cut(cluster_net(cluster), first, other);
+                net_cut(cluster_net(cluster), other, first);
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Who runs has heard that all hold the table. The others must not hang on hearing it from all. */
+TEST(replica, learns_from_any_that_votes_that_the_founding_is_over)
+{
+    uint32_t tried = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world world;
+        world_init(&world, seed, 0);
+        struct cluster *cluster = cluster_new(&world, &OPTIONS);
+        if (found_and_cut(&world, cluster)) {
+            (void)events_in(&world, 10000000);
+            assert_int_equal(running(cluster), 7);
+            tried++;
+        }
+        cluster_free(cluster);
+        world_deinit(&world);
+    }
+    assert_true(tried > 3);
+}
+
 /* -- A broken link ------------------------------------------------------------------------- */
 
 static void note_read(void *context, int error)
