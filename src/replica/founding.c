@@ -176,7 +176,8 @@ static int all_are_known(const struct replica *r)
 }
 
 /* Who votes has heard from all that they hold the table: that one was heard to vote is as good as
- * having heard it from all. The link to somebody who holds it may have broken for good meanwhile. */
+ * having heard it from all. The link to somebody who holds it may have broken for good
+ * meanwhile. */
 static int all_hold_the_table(const struct replica *r)
 {
     if (r->is_vote_heard) {
@@ -197,9 +198,7 @@ static void begin_life(struct replica *r)
               (struct log_field[]){log_u64("members", r->options.member_count),
                                    log_u64("applied", r->applied),
                                    {0}});
-    (void)drive_step(
-        r, &(struct synod_event){.type = SYNOD_EVENT_START,
-                                 .id = replica_life(r)});
+    (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_START, .id = replica_life(r)});
     if (r->phase == PHASE_RUNNING) {
         r->events->on_running(r->context);
     }

@@ -88,10 +88,8 @@ const char *relay_on_read(struct replica *r, uint32_t member, struct bytes body)
     if (relayed == NULL) {
         return NULL; /* It will ask again. */
     }
-    *relayed = (struct relayed){.r = r,
-                                .member = member,
-                                .life = get_u64(body.data),
-                                .id = get_u64(body.data + 8)};
+    *relayed = (struct relayed){
+        .r = r, .member = member, .life = get_u64(body.data), .id = get_u64(body.data + 8)};
     list_append(&r->relayed, &relayed->link);
     if (replica_read(r, on_read, relayed) != 0) {
         list_remove(&relayed->link);

@@ -128,14 +128,14 @@ struct replica {
     uint64_t table_hash; /* 0: none yet. Also the cluster's id. */
     uint32_t is_table_durable;
     uint32_t is_vote_heard; /* A member votes already. */
-    uint32_t was_running;  /* The record that ends the founding is there. */
-    synod_slot snapshot;   /* Of the newest snapshot; 0: none. */
-    struct list early;     /* struct early_record, in order. */
-    struct report *report; /* During replica_open(): where to say what is wrong. */
-    char complaint[400];   /* What is wrong with a record, for the report. */
-    uint64_t opening_lsn;  /* Durable: this life may begin. */
-    uint64_t table_lsn;    /* Durable: the table may be told. */
-    uint64_t running_lsn;  /* Durable: the founding is over. */
+    uint32_t was_running;   /* The record that ends the founding is there. */
+    synod_slot snapshot;    /* Of the newest snapshot; 0: none. */
+    struct list early;      /* struct early_record, in order. */
+    struct report *report;  /* During replica_open(): where to say what is wrong. */
+    char complaint[400];    /* What is wrong with a record, for the report. */
+    uint64_t opening_lsn;   /* Durable: this life may begin. */
+    uint64_t table_lsn;     /* Durable: the table may be told. */
+    uint64_t running_lsn;   /* Durable: the founding is over. */
 
     /* The core. */
     struct synod_options core_options;
@@ -272,7 +272,8 @@ void submit_fail_all(struct replica *r, int error);
 
 /* -- relay.c -- */
 
-/* Whom to give what is for the leader: its position, or that of a member that vouches; -1: nobody. */
+/* Whom to give what is for the leader: its position, or that of a member that vouches; -1:
+ * nobody. */
 int relay_way(const struct replica *r);
 
 /* This member leads, or hears the leader itself. */
