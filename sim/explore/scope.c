@@ -57,7 +57,7 @@ static const struct scope RELEASE[] = {
      3, 0, 0, 2, 2, PHASES | LEARNING, 0, 200 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
     {"c1", "four members, quorums of three and of two, a crash",
-     4, 3, 2, 2, 1, PHASES | LEARNING, 1, 100 * MILLION,
+     4, 3, 2, 2, 1, PHASES | LEARNING, 1, 200 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}},
     {"c2", "five members, quorums of four and of two",
      5, 4, 2, 2, 1, DECIDING, 0, 200 * MILLION,

@@ -175,9 +175,8 @@ static int all_are_known(const struct replica *r)
     return 1;
 }
 
-/* Who votes has heard from all that they hold the table: that one was heard to vote is as good as
- * having heard it from all. The link to somebody who holds it may have broken for good
- * meanwhile. */
+/* Who votes has heard it from all. So to hear that one votes is as good, and no link to any one of
+ * them need last until then. */
 static int all_hold_the_table(const struct replica *r)
 {
     if (r->is_vote_heard) {

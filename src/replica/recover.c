@@ -349,9 +349,8 @@ static int open_log(struct replica *r, struct report *report)
     if (error != 0) {
         return error;
     }
-    if (r->snapshot != 0 &&
-        (MUTANT(89) ? wal_is_new(r->wal)
-                    : r->core == NULL)) { /* At the next start the log is no new one. */
+    /* At the next start the log will be no new one, and be without a core all the same. */
+    if (r->snapshot != 0 && (MUTANT(89) ? wal_is_new(r->wal) : r->core == NULL)) {
         return refuse(r, report, SYNOD_ERR_CORRUPT,
                       "there are snapshots but no log: the log was lost, and with it what this "
                       "member has promised");

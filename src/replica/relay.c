@@ -11,7 +11,6 @@
 #include "base/mark.h"
 #include "base/mutant.h"
 #include "replica/replica_internal.h"
-#include "synod/error.h"
 
 enum {
     READ_BYTES = 16, /* The life and the number of a read. */

@@ -316,9 +316,17 @@ static void pass_on(struct replica *r, uint32_t member, const struct wire_bundle
     }
 }
 
+/* Bundles of a member are taken in rising order alone, whichever way they come, and none of a life
+ * of it before the last that was heard of: one that came twice must not go into the log twice. */
+static int is_late(const struct member *origin, const struct wire_bundle *bundle)
+{
+    return bundle->incarnation == origin->forward_life
+               ? bundle->sequence < origin->forward_next
+               : bundle->incarnation >> 32 < origin->forward_life >> 32;
+}
+
 /* A follower forwards commands of its clients, or of those of another that does not hear the
- * leader. Bundles are taken in rising order alone: one that came twice must not go into the log
- * twice. */
+ * leader. */
 const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes body)
 {
     struct wire_bundle bundle = {0};
@@ -334,8 +342,7 @@ const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes b
         return NULL; /* Or its origin will learn that nothing came of it. */
     }
     struct member *from = &r->members[origin];
-    if (bundle.incarnation == from->forward_life && bundle.sequence < from->forward_next &&
-        !MUTANT(41)) {
+    if (is_late(from, &bundle) && !MUTANT(41)) {
         return NULL;
     }
     if (buffer_size(&r->forwarded) + body.size > FORWARDED_BYTES_MAX) {

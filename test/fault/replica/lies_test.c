@@ -108,14 +108,15 @@ static struct bytes numbers(const uint64_t *from, size_t count)
 }
 
 /* A bundle with one command, which is the next of the rig's: nobody has submitted it. */
-static struct bytes bundle_of(struct stage *stage, synod_member_id origin, uint64_t sequence)
+static struct bytes bundle_of(struct stage *stage, synod_member_id origin, uint64_t start,
+                              uint64_t sequence)
 {
     static uint8_t bytes[256];
     uint8_t command[8];
     put_u64(command, ++stage->rig->commands);
     const size_t size = wire_command_size(sizeof command);
     const struct wire_bundle bundle = {.origin = origin,
-                                       .incarnation = 1,
+                                       .incarnation = start << 32 | 1,
                                        .sequence = sequence,
                                        .low = sequence,
                                        .count = 1,
@@ -208,12 +209,13 @@ TEST(replica, drops_a_member_whose_values_are_not_what_they_are_said_to_be)
     end(&stage);
 }
 
-TEST(replica, drops_a_member_that_forwards_commands_of_another)
+TEST(replica, drops_a_member_that_forwards_commands_of_ours_or_of_nobody)
 {
     struct stage stage;
     begin(&stage);
-    const synod_member_id other = replica_of(&stage, stage.victim)->identity;
-    assert_true(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle_of(&stage, other, 1)));
+    const synod_member_id ours = replica_of(&stage, stage.victim)->identity;
+    assert_true(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle_of(&stage, ours, 1, 1)));
+    assert_true(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle_of(&stage, 4711, 1, 1)));
     end(&stage);
 }
 
@@ -234,11 +236,26 @@ TEST(replica, applies_a_bundle_that_is_forwarded_twice_once)
     begin(&stage);
     const synod_member_id own = replica_of(&stage, stage.liar)->identity;
     const uint64_t before = stage.rig->nodes[stage.victim].book.count;
-    const struct bytes bundle = bundle_of(&stage, own, 7);
+    const struct bytes bundle = bundle_of(&stage, own, 2, 7);
     assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle));
     assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle));
     assert_int_equal(stage.rig->nodes[stage.victim].book.count, before + 1);
     end(&stage); /* Which looks for commands that are there twice. */
+}
+
+/* One of them took another way, and comes when its origin lives anew. */
+TEST(replica, applies_no_bundle_of_a_life_that_is_over)
+{
+    struct stage stage;
+    begin(&stage);
+    const synod_member_id own = replica_of(&stage, stage.liar)->identity;
+    const uint64_t before = stage.rig->nodes[stage.victim].book.count;
+    assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle_of(&stage, own, 3, 1)));
+    assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle_of(&stage, own, 2, 9)));
+    assert_int_equal(stage.rig->nodes[stage.victim].book.count, before + 1);
+    assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle_of(&stage, own, 4, 1)));
+    assert_int_equal(stage.rig->nodes[stage.victim].book.count, before + 2);
+    end(&stage);
 }
 
 TEST(replica, ignores_pieces_of_snapshots_that_it_does_not_want)
