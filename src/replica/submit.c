@@ -304,16 +304,25 @@ void submit_turn_end(struct replica *r)
     forward(r);
 }
 
-/* It is for the leader, and who has sent it does not hear that one. */
-static void pass_on(struct replica *r, uint32_t member, const struct wire_bundle *bundle,
-                    struct bytes body)
+/* It is for the leader, and who has sent it does not hear that one. Returns whether it is on its
+ * way. */
+static int pass_on(struct replica *r, uint32_t member, const struct wire_bundle *bundle,
+                   struct bytes body)
 {
-    if (bundle->origin == r->members[member].id && relay_is_open(r)) {
-        const int leader = replica_member_of(r, r->leader.member);
-        MARK("submit: passes on what is for the leader");
-        (void)peers_send(r->peers, r->members[leader].peer,
-                         (struct peer_frame){.type = FRAME_FORWARD}, &body, 1);
+    if (bundle->origin != r->members[member].id || !relay_is_open(r)) {
+        return 0;
     }
+    const int leader = replica_member_of(r, r->leader.member);
+    MARK("submit: passes on what is for the leader");
+    return peers_send(r->peers, r->members[leader].peer, (struct peer_frame){.type = FRAME_FORWARD},
+                      &body, 1) == 0;
+}
+
+/* Returns whether it will be proposed, as long as we lead. */
+static int take(struct replica *r, struct bytes body)
+{
+    return buffer_size(&r->forwarded) + body.size <= FORWARDED_BYTES_MAX &&
+           buffer_append(&r->forwarded, body.data, body.size) == 0;
 }
 
 /* Bundles of a member are taken in rising order alone, whichever way they come, and none of a life
@@ -326,31 +335,27 @@ static int is_late(const struct member *origin, const struct wire_bundle *bundle
 }
 
 /* A follower forwards commands of its clients, or of those of another that does not hear the
- * leader. */
+ * leader. Whoever has once done something about a bundle does nothing about it again: a repeat may
+ * come when somebody else leads, to whom it would be new. */
 const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes body)
 {
     struct wire_bundle bundle = {0};
     struct bytes rest = body;
     const int is_one =
         wire_bundles_are_valid(body) && wire_next_bundle(&rest, &bundle) == 1 && rest.size == 0;
-    const int origin = is_one ? replica_member_of(r, bundle.origin) : -1;
-    if (origin < 0 || (uint32_t)origin == r->options.self) {
+    const int position = is_one ? replica_member_of(r, bundle.origin) : -1;
+    if (position < 0 || (uint32_t)position == r->options.self) {
         return "a forwarded bundle that is not one of another member";
     }
-    if (r->leader.member != r->identity) {
-        pass_on(r, member, &bundle, body);
-        return NULL; /* Or its origin will learn that nothing came of it. */
-    }
-    struct member *from = &r->members[origin];
-    if (is_late(from, &bundle) && !MUTANT(41)) {
+    struct member *origin = &r->members[position];
+    const int leads = r->leader.member == r->identity;
+    if (is_late(origin, &bundle) && !MUTANT(41) && (leads || !MUTANT(97))) {
         return NULL;
     }
-    if (buffer_size(&r->forwarded) + body.size > FORWARDED_BYTES_MAX) {
-        return NULL; /* Its origin will learn that nothing came of it. */
-    }
-    if (buffer_append(&r->forwarded, body.data, body.size) == 0) {
-        from->forward_life = bundle.incarnation;
-        from->forward_next = bundle.sequence + bundle.count;
+    const int is_done = leads ? take(r, body) : pass_on(r, member, &bundle, body);
+    if (is_done) { /* Else its origin will learn that nothing came of it. */
+        origin->forward_life = bundle.incarnation;
+        origin->forward_next = bundle.sequence + bundle.count;
     }
     return NULL;
 }

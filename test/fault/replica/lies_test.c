@@ -243,6 +243,26 @@ TEST(replica, applies_a_bundle_that_is_forwarded_twice_once)
     end(&stage); /* Which looks for commands that are there twice. */
 }
 
+/* The second time the victim does not lead any more, and whoever does has not seen the bundle. */
+TEST(replica, does_not_pass_on_what_it_has_proposed)
+{
+    struct stage stage;
+    begin(&stage);
+    const uint32_t third = 3 - stage.victim - stage.liar;
+    const synod_member_id own = replica_of(&stage, stage.liar)->identity;
+    const uint64_t before = stage.rig->nodes[stage.victim].book.count;
+    const struct bytes bundle = bundle_of(&stage, own, 2, 7);
+    assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle));
+    (void)drive_step(replica_of(&stage, third), &(struct synod_event){.type = SYNOD_EVENT_STAND});
+    os_sim_touch(stage.rig->nodes[third].sim);
+    (void)rig_run(stage.rig, SECOND, never);
+    assert_int_equal(replica_of(&stage, stage.victim)->leader.member,
+                     replica_of(&stage, third)->identity);
+    assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle));
+    assert_int_equal(stage.rig->nodes[stage.victim].book.count, before + 1);
+    end(&stage);
+}
+
 /* One of them took another way, and comes when its origin lives anew. */
 TEST(replica, applies_no_bundle_of_a_life_that_is_over)
 {
