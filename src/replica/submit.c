@@ -309,10 +309,10 @@ void submit_turn_end(struct replica *r)
 static int pass_on(struct replica *r, uint32_t member, const struct wire_bundle *bundle,
                    struct bytes body)
 {
-    if (bundle->origin != r->members[member].id || !relay_is_open(r)) {
-        return 0;
-    }
     const int leader = replica_member_of(r, r->leader.member);
+    if (bundle->origin != r->members[member].id || leader == (int)member || !relay_is_open(r)) {
+        return 0; /* Not from its origin; or that leads itself by now. */
+    }
     MARK("submit: passes on what is for the leader");
     return peers_send(r->peers, r->members[leader].peer, (struct peer_frame){.type = FRAME_FORWARD},
                       &body, 1) == 0;

@@ -66,13 +66,27 @@ static uint32_t peer_number(const struct stage *stage, uint32_t of, uint32_t who
     return replica_of(stage, of)->members[who].peer;
 }
 
-/* How often the victim has dropped the liar for what it sent. */
-static uint64_t drops(const struct stage *stage)
+/* How often one has dropped the other for what it sent. */
+static uint64_t drops_of(const struct stage *stage, uint32_t by, uint32_t who)
 {
     struct peer_statistics statistics;
-    peers_statistics(replica_of(stage, stage->victim)->peers,
-                     peer_number(stage, stage->victim, stage->liar), &statistics);
+    peers_statistics(replica_of(stage, by)->peers, peer_number(stage, by, who), &statistics);
     return statistics.dropped_count;
+}
+
+static uint64_t drops(const struct stage *stage)
+{
+    return drops_of(stage, stage->victim, stage->liar);
+}
+
+/* Let it lead from now on. */
+static void let_lead(struct stage *stage, uint32_t node)
+{
+    (void)drive_step(replica_of(stage, node), &(struct synod_event){.type = SYNOD_EVENT_STAND});
+    os_sim_touch(stage->rig->nodes[node].sim);
+    (void)rig_run(stage->rig, SECOND, never);
+    assert_int_equal(replica_of(stage, stage->victim)->leader.member,
+                     replica_of(stage, node)->identity);
 }
 
 /* The liar says it, and time passes. */
@@ -253,13 +267,22 @@ TEST(replica, does_not_pass_on_what_it_has_proposed)
     const uint64_t before = stage.rig->nodes[stage.victim].book.count;
     const struct bytes bundle = bundle_of(&stage, own, 2, 7);
     assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle));
-    (void)drive_step(replica_of(&stage, third), &(struct synod_event){.type = SYNOD_EVENT_STAND});
-    os_sim_touch(stage.rig->nodes[third].sim);
-    (void)rig_run(stage.rig, SECOND, never);
-    assert_int_equal(replica_of(&stage, stage.victim)->leader.member,
-                     replica_of(&stage, third)->identity);
+    let_lead(&stage, third);
     assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle));
     assert_int_equal(stage.rig->nodes[stage.victim].book.count, before + 1);
+    end(&stage);
+}
+
+/* Its origin leads by the time that it comes, and would take its own bundle for a lie. */
+TEST(replica, does_not_pass_on_to_where_it_came_from)
+{
+    struct stage stage;
+    begin(&stage);
+    const synod_member_id own = replica_of(&stage, stage.liar)->identity;
+    const uint64_t before = drops_of(&stage, stage.liar, stage.victim);
+    let_lead(&stage, stage.liar);
+    assert_false(is_dropped_for(&stage, FRAME_FORWARD, 0, bundle_of(&stage, own, 2, 7)));
+    assert_int_equal(drops_of(&stage, stage.liar, stage.victim), before);
     end(&stage);
 }
 
