@@ -300,6 +300,7 @@ int drive_step(struct replica *r, const struct synod_event *event)
     }
     apply_chosen(r);
     for (uint32_t i = 0; i < r->effects->read_count; i++) {
+        relay_on_own_index(r, r->effects->reads[i].id, r->effects->reads[i].index);
         reading_on_index(r, r->effects->reads[i].id, r->effects->reads[i].index);
     }
     for (uint32_t i = 0; i < r->effects->serve_count; i++) {

@@ -3,8 +3,8 @@
  * Where the link between a member and the leader is broken, and another member vouches for the
  * leader, the first goes on following it (src/paxos/election.h). It learns what is chosen from the
  * others; and what its clients want goes to the leader through the one that vouches: commands as
- * the bundles that they are, and for reads that one reads itself and says what it had applied by
- * then. Nothing goes through two others. */
+ * the bundles that they are, and of reads the question: that one asks the leader, and tells the
+ * index that it is answered. Nothing goes through two others. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -14,16 +14,17 @@
 
 enum {
     READ_BYTES = 16, /* The life and the number of a read. */
-    INDEX_BYTES = 24
+    INDEX_BYTES = 24,
+    RELAYED_MAX = 64
 };
 
 /* A read of another member. */
 struct relayed {
     struct list link;
-    struct replica *r;
     uint32_t member;
     uint64_t life; /* Of the other member: the next one counts from the start again. */
     uint64_t id;
+    uint64_t own_id; /* Of our question. */
 };
 
 int relay_way(const struct replica *r)
@@ -64,20 +65,15 @@ int relay_read(struct replica *r, uint64_t id)
     return 1;
 }
 
-/* We have applied all that was acknowledged before it asked. */
-static void on_read(void *context, int error)
+static void forget(struct replica *r, struct relayed *relayed)
 {
-    struct relayed *relayed = context;
-    struct replica *r = relayed->r;
-    if (error == 0 && r->phase == PHASE_RUNNING) {
-        const uint64_t numbers[3] = {relayed->life, relayed->id, r->applied};
-        MARK("relay: answers a member that does not hear the leader");
-        send_numbers(r, relayed->member, FRAME_READ_INDEX, numbers, INDEX_BYTES);
-    }
     list_remove(&relayed->link);
     free(relayed);
+    r->relayed_count--;
 }
 
+/* Ask the core once. Who wants to read asks again, and we do not: else those who wait for each
+ * other would ask more and more. So many questions are remembered, and the oldest is forgotten. */
 const char *relay_on_read(struct replica *r, uint32_t member, struct bytes body)
 {
     if (body.size != READ_BYTES) {
@@ -87,14 +83,33 @@ const char *relay_on_read(struct replica *r, uint32_t member, struct bytes body)
     if (relayed == NULL) {
         return NULL; /* It will ask again. */
     }
-    *relayed = (struct relayed){
-        .r = r, .member = member, .life = get_u64(body.data), .id = get_u64(body.data + 8)};
+    *relayed = (struct relayed){.member = member,
+                                .life = get_u64(body.data),
+                                .id = get_u64(body.data + 8),
+                                .own_id = ++r->read_id};
+    const uint64_t own_id = relayed->own_id;
     list_append(&r->relayed, &relayed->link);
-    if (replica_read(r, on_read, relayed) != 0) {
-        list_remove(&relayed->link);
-        free(relayed);
+    if (++r->relayed_count > RELAYED_MAX) {
+        forget(r, LIST_ITEM(r->relayed.next, struct relayed, link));
     }
+    (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_READ, .id = own_id});
     return NULL;
+}
+
+void relay_on_own_index(struct replica *r, uint64_t own_id, synod_slot index)
+{
+    struct list *link;
+    struct list *next;
+    LIST_FOREACH (&r->relayed, link, next) {
+        struct relayed *relayed = LIST_ITEM(link, struct relayed, link);
+        if (relayed->own_id == own_id) {
+            const uint64_t numbers[3] = {relayed->life, relayed->id, index};
+            MARK("relay: answers a member that does not hear the leader");
+            send_numbers(r, relayed->member, FRAME_READ_INDEX, numbers, INDEX_BYTES);
+            forget(r, relayed);
+            return;
+        }
+    }
 }
 
 const char *relay_on_index(struct replica *r, struct bytes body)
@@ -111,8 +126,6 @@ const char *relay_on_index(struct replica *r, struct bytes body)
 void relay_free(struct replica *r)
 {
     while (!list_is_empty(&r->relayed)) {
-        struct relayed *relayed = LIST_ITEM(r->relayed.next, struct relayed, link);
-        list_remove(&relayed->link);
-        free(relayed);
+        forget(r, LIST_ITEM(r->relayed.next, struct relayed, link));
     }
 }

@@ -185,7 +185,8 @@ struct replica {
     synod_slot proposed;       /* The last slot proposed in this lead. */
 
     /* Reads. */
-    struct list relayed;        /* Reads of other members: relay.c. */
+    struct list relayed; /* Reads of other members, oldest first: relay.c. */
+    uint32_t relayed_count;
     struct list reads;          /* struct read_batch, oldest first. */
     struct read_batch *reading; /* The one that new reads join; the last of the list. */
     uint64_t read_id;
@@ -279,11 +280,12 @@ int relay_way(const struct replica *r);
 /* This member leads, or hears the leader itself. */
 int relay_is_open(const struct replica *r);
 
-/* If it does not: ask the one that vouches to read for us. Returns 1, and reading_on_index()
- * follows; or 0. */
+/* If it does not: let the one that vouches ask the leader for us. Returns 1, and
+ * reading_on_index() follows; or 0. */
 int relay_read(struct replica *r, uint64_t id);
 const char *relay_on_read(struct replica *r, uint32_t member, struct bytes body);
 const char *relay_on_index(struct replica *r, struct bytes body);
+void relay_on_own_index(struct replica *r, uint64_t own_id, synod_slot index);
 void relay_free(struct replica *r);
 
 /* -- reading.c -- */
