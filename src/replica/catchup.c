@@ -204,19 +204,6 @@ static uint32_t serve_from_memory(struct replica *r, uint32_t member, synod_slot
     return count;
 }
 
-static void send_numbers(struct replica *r, uint32_t member, uint16_t type, const uint64_t *numbers,
-                         size_t count)
-{
-    uint8_t bytes[32];
-    assert(count * 8 <= sizeof bytes);
-    for (size_t i = 0; i < count; i++) {
-        put_u64(bytes + 8 * i, numbers[i]);
-    }
-    const struct bytes part = bytes_of(bytes, 8 * count);
-    (void)peers_send(r->peers, r->members[member].peer, (struct peer_frame){.type = type}, &part,
-                     1);
-}
-
 /* -- Giving a snapshot -------------------------------------------------------------------- */
 
 static void free_sending(struct sending *sending)
@@ -277,7 +264,7 @@ static void offer_snapshot(struct replica *r, uint32_t member)
     const struct sending *sending = open_sending(r, member);
     if (sending != NULL && !MUTANT(56)) {
         const uint64_t offer[2] = {sending->slot, snapshot_file_bytes(sending->snapshot)};
-        send_numbers(r, member, FRAME_SNAPSHOT_OFFER, offer, 2);
+        frames_send_numbers(r, member, FRAME_SNAPSHOT_OFFER, offer, 2);
     }
 }
 
@@ -358,7 +345,7 @@ static void pull(struct replica *r)
     struct receiving *receiving = r->receiving;
     const uint64_t request[2] = {receiving->slot, snapshot_receive_offset(receiving->file)};
     receiving->asked_us = os_now_us(r->os);
-    send_numbers(r, receiving->member, FRAME_SNAPSHOT_PULL, request, 2);
+    frames_send_numbers(r, receiving->member, FRAME_SNAPSHOT_PULL, request, 2);
 }
 
 static void stop_receiving(struct replica *r)

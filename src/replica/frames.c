@@ -61,6 +61,19 @@ const char *frames_on_message(struct replica *r, uint32_t member, struct bytes b
     return NULL;
 }
 
+void frames_send_numbers(struct replica *r, uint32_t member, uint16_t type, const uint64_t *numbers,
+                         size_t count)
+{
+    uint8_t bytes[32];
+    assert(count * 8 <= sizeof bytes);
+    for (size_t i = 0; i < count; i++) {
+        put_u64(bytes + 8 * i, numbers[i]);
+    }
+    const struct bytes part = bytes_of(bytes, 8 * count);
+    (void)peers_send(r->peers, r->members[member].peer, (struct peer_frame){.type = type}, &part,
+                     1);
+}
+
 const char *frames_on_frame(void *context, uint32_t peer, uint16_t type, uint32_t group,
                             struct bytes body)
 {

@@ -40,19 +40,6 @@ int relay_is_open(const struct replica *r)
     return leader >= 0 && ((uint32_t)leader == r->options.self || relay_way(r) == leader);
 }
 
-static void send_numbers(struct replica *r, uint32_t member, uint16_t type, const uint64_t *numbers,
-                         size_t size)
-{
-    uint8_t bytes[INDEX_BYTES];
-    assert(size <= sizeof bytes && size % 8 == 0);
-    for (size_t i = 0; i < size / 8; i++) {
-        put_u64(bytes + 8 * i, numbers[i]);
-    }
-    const struct bytes part = bytes_of(bytes, size);
-    (void)peers_send(r->peers, r->members[member].peer, (struct peer_frame){.type = type}, &part,
-                     1);
-}
-
 int relay_read(struct replica *r, uint64_t id)
 {
     const uint64_t numbers[2] = {replica_life(r), id};
@@ -61,7 +48,7 @@ int relay_read(struct replica *r, uint64_t id)
         return 0;
     }
     MARK("relay: asks the member that vouches for the leader");
-    send_numbers(r, (uint32_t)way, FRAME_READ, numbers, READ_BYTES);
+    frames_send_numbers(r, (uint32_t)way, FRAME_READ, numbers, 2);
     return 1;
 }
 
@@ -105,7 +92,7 @@ void relay_on_own_index(struct replica *r, uint64_t own_id, synod_slot index)
         if (relayed->own_id == own_id) {
             const uint64_t numbers[3] = {relayed->life, relayed->id, index};
             MARK("relay: answers a member that does not hear the leader");
-            send_numbers(r, relayed->member, FRAME_READ_INDEX, numbers, INDEX_BYTES);
+            frames_send_numbers(r, relayed->member, FRAME_READ_INDEX, numbers, 3);
             forget(r, relayed);
             return;
         }

@@ -262,6 +262,9 @@ void drive_send(struct replica *r, uint32_t member, const struct synod_message *
 /* -- frames.c -- */
 const char *frames_on_frame(void *context, uint32_t peer, uint16_t type, uint32_t group,
                             struct bytes body);
+/* Send a frame that is nothing but so many numbers, at most four. */
+void frames_send_numbers(struct replica *r, uint32_t member, uint16_t type, const uint64_t *numbers,
+                         size_t count);
 const char *frames_on_message(struct replica *r, uint32_t member, struct bytes body);
 
 /* -- submit.c -- */
