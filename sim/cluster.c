@@ -13,7 +13,8 @@
 #include "synod/error.h"
 
 enum {
-    REPORT_EVERY = 64 /* Revisions. */
+    REPORT_EVERY = 64, /* Revisions. */
+    STORM = 100000     /* Frames in a simulated second: six times what any honest seed has sent. */
 };
 
 struct node {
@@ -406,6 +407,9 @@ void cluster_touch(struct cluster *cluster, uint32_t node)
 static void after_activity(void *context, uint32_t node)
 {
     struct cluster *cluster = context;
+    if (net_counts(cluster->net).frames_this_second > STORM) {
+        ledger_violate(&cluster->ledger, "storm: more than %d frames within a second", STORM);
+    }
     os_sim_touch(cluster->nodes[node].os);
 }
 

@@ -70,6 +70,7 @@ struct net {
     void (*after)(void *context, uint32_t node);
     void *after_context;
     struct net_counts counts;
+    uint64_t second; /* The one in which `frames_this_second` were sent. */
 };
 
 static struct end *other_end(struct end *end)
@@ -254,6 +255,17 @@ static uint32_t odds(const struct net_options *options, const struct bytes frame
                                : options->repeat_ppm;
 }
 
+static void count_frame(struct net *net)
+{
+    const uint64_t second = net->world->now_us / 1000000;
+    if (second != net->second) {
+        net->second = second;
+        net->counts.frames_this_second = 0;
+    }
+    net->counts.frames++;
+    net->counts.frames_this_second++;
+}
+
 static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
 {
     struct net *net = from->connection->net;
@@ -262,7 +274,7 @@ static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
     const int is_first = from->frames++ == 0;
     const uint64_t clogged = net->clogged_until_us[from->node][other_end(from)->node];
 
-    net->counts.frames++;
+    count_frame(net);
     if (!is_first &&
         world_chance(world, odds(options, bytes_of(bytes, size), FATE_LOST), 1000000)) {
         net->counts.lost++;

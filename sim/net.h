@@ -66,6 +66,7 @@ struct net_counts {
     uint64_t repeated;
     uint64_t reordered;
     uint64_t blocked;
+    uint64_t frames_this_second; /* Of simulated time. */
 };
 struct net_counts net_counts(const struct net *net);
 

@@ -291,3 +291,59 @@ TEST(cluster, holds_every_step_of_every_core_against_the_reference)
     cluster_free(cluster);
     world_deinit(&world);
 }
+
+static void on_nothing(void *context)
+{
+    (void)context;
+}
+
+static void on_end(void *context, int error)
+{
+    int *has_ended = context;
+    *has_ended = 1;
+    (void)error;
+}
+
+static void on_bytes(void *context, struct bytes data)
+{
+    (void)context;
+    (void)data;
+}
+
+/* Node 1 sends so many frames, none of which means anything, to node 0 within a second. */
+static void flood(struct world *world, struct cluster *cluster, uint32_t frames)
+{
+    enum {
+        FRAME_SIZE = 16,
+        FRAMES_MAX = 110000
+    };
+    static const uint8_t FRAMES[FRAMES_MAX * FRAME_SIZE];
+    static const struct os_stream_events EVENTS = {
+        .on_open = on_nothing, .on_data = on_bytes, .on_drain = on_nothing, .on_close = on_end};
+    const struct bytes bytes = bytes_of(FRAMES, frames * FRAME_SIZE);
+    int has_ended = 0;
+    struct os_stream *stream = net_connect(cluster_net(cluster), 1, "node:0", &EVENTS, &has_ended);
+    assert_non_null(stream);
+    assert_int_equal(os_stream_write(stream, &bytes, 1), 0);
+    (void)events_in(world, 1000000);
+    assert_true(has_ended);
+    os_stream_close(stream);
+}
+
+/* Of messages that call forth each other no judge of the protocol complains. */
+TEST(cluster, calls_it_a_storm_when_nobody_can_need_so_many_frames)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    start_all(cluster);
+    (void)events_in(&world, 2000000);
+    flood(&world, cluster, 90000);
+    flood(&world, cluster, 90000); /* Another second, another count. */
+    assert_null(cluster_violation(cluster));
+    flood(&world, cluster, 110000);
+    assert_non_null(cluster_violation(cluster));
+    assert_non_null(strstr(cluster_violation(cluster), "storm"));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
