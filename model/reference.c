@@ -308,8 +308,8 @@ void reference_begin(struct reference *r, uint32_t member)
     m->read_count = 0;
 }
 
-/* A record was on the disk after all, known to be so before the crash or not. It must be one that
- * was written: that it was is all that a vote needs to count. */
+/* A record was on the disk after all, known to be so before the crash or not; it must be one that
+ * was written. Whether it will be there next time nobody knows yet. */
 static int on_restore(const struct watch *w)
 {
     const struct synod_record *record = w->event->record;
@@ -320,7 +320,7 @@ static int on_restore(const struct watch *w)
         member->promised = record->ballot;
     }
     if (record->type == SYNOD_RECORD_PROMISE) {
-        return record_is_durable(w, record->ballot, 0);
+        return 0;
     }
     if (record->type == SYNOD_RECORD_CHOSEN) {
         return record->chosen <= w->r->chosen_prefix
@@ -342,32 +342,46 @@ static int on_restore(const struct watch *w)
     struct slot *at = reference_slot(w->r, record->entry.slot);
     proposal->restored |= 1u << w->self;
     at->last_record[w->self] = (uint16_t)(proposal - at->proposals);
-    return record_is_durable(w, record->ballot, record->entry.slot);
+    return 0;
 }
 
-/* Nothing that was durable is forgotten, beyond what is applied already. What was written, and is
- * not back, was lost: it was never told to anybody, or somebody would now refuse. */
+/* Votes that this life has restored count from its start on, for then they are durable. Of all that
+ * were durable, the highest is back. What was written, and is not back, was lost: it was never told
+ * to anybody, or somebody would now refuse. */
+static int restart_slot(const struct watch *w, synod_slot slot)
+{
+    const uint32_t self = 1u << w->self;
+    struct slot *at = reference_slot(w->r, slot);
+    const struct proposal *highest = NULL;
+    for (uint32_t i = 0; i < at->count; i++) {
+        struct proposal *proposal = &at->proposals[i];
+        if ((proposal->restored & self) != 0 && vote_is_durable(w, slot, proposal) != 0) {
+            return -1;
+        }
+        proposal->written &= proposal->durable | ~self;
+        if ((proposal->durable & self) != 0 &&
+            (highest == NULL || reference_is_below(highest->ballot, proposal->ballot))) {
+            highest = proposal;
+        }
+    }
+    return highest == NULL || (highest->restored & self) != 0
+               ? 0
+               : reference_refuse(w, "forgets its vote in slot %" PRIu64, slot);
+}
+
+/* Nothing that was durable is forgotten, beyond what is applied already. A life that ended while it
+ * restored has told nobody anything: what it saw on its disk may be gone. */
 static int on_start(const struct watch *w)
 {
     struct member *member = w->member;
-    const uint32_t self = 1u << w->self;
     if (reference_is_below(member->promised, member->durable_promised)) {
         return reference_refuse(w, "forgets that it promised round %" PRIu64,
                                 member->durable_promised.round);
     }
+    member->durable_promised = member->promised;
     for (uint64_t i = member->applied; i < w->r->slot_count; i++) {
-        struct slot *at = &w->r->slots[i];
-        const struct proposal *highest = NULL;
-        for (uint32_t k = 0; k < at->count; k++) {
-            struct proposal *proposal = &at->proposals[k];
-            proposal->written &= proposal->durable | ~self;
-            if ((proposal->durable & self) != 0 &&
-                (highest == NULL || reference_is_below(highest->ballot, proposal->ballot))) {
-                highest = proposal;
-            }
-        }
-        if (highest != NULL && (highest->restored & self) == 0) {
-            return reference_refuse(w, "forgets its vote in slot %" PRIu64, i + 1);
+        if (restart_slot(w, i + 1) != 0) {
+            return -1;
         }
     }
     member->is_started = 1;
@@ -391,7 +405,7 @@ static int on_snapshot(const struct watch *w)
     return 0;
 }
 
-/* -- Applying and reading ----------------------------------------------------------------- */
+/* -- Applying ------------------------------------------------------------------------------ */
 
 static int hand_out(const struct watch *w, const struct synod_entry *entry)
 {
@@ -407,62 +421,6 @@ static int hand_out(const struct watch *w, const struct synod_entry *entry)
     if (entry->slot > w->r->applied_max) {
         w->r->applied_max = entry->slot;
     }
-    return 0;
-}
-
-/* Where the read with that id is among those that wait, or would be. They stand in the order of
- * their ids; a member counts its ids up, so what is asked for is near the end. */
-static uint32_t place_of_read(const struct member *member, uint64_t id)
-{
-    uint32_t low = 0;
-    uint32_t high = member->read_count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (member->reads[middle].id < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static int has_read_at(const struct member *member, uint32_t place, uint64_t id)
-{
-    return place < member->read_count && member->reads[place].id == id;
-}
-
-static void begin_read(const struct watch *w)
-{
-    struct member *member = w->member;
-    const uint32_t place = place_of_read(member, w->event->id);
-    if (has_read_at(member, place, w->event->id)) {
-        return; /* Asked again: it is still about all that was applied when it came. */
-    }
-    member->reads = reference_grow(member->reads, member->read_count, sizeof *member->reads);
-    memmove(member->reads + place + 1, member->reads + place,
-            (member->read_count - place) * sizeof *member->reads);
-    member->reads[place] = (struct waiting){.id = w->event->id, .floor = w->r->applied_max};
-    member->read_count++;
-}
-
-/* An id that nobody waits for any more is a repeat; whoever asked will not look. */
-static int end_read(const struct watch *w, const struct synod_read *read)
-{
-    struct member *member = w->member;
-    const uint32_t place = place_of_read(member, read->id);
-    if (!has_read_at(member, place, read->id)) {
-        return 0;
-    }
-    if (read->index < member->reads[place].floor) {
-        return reference_refuse(
-            w, "reads from slot %" PRIu64 " on; slot %" PRIu64 " was applied when it asked",
-            read->index, member->reads[place].floor);
-    }
-    w->r->counts.reads++;
-    member->read_count--;
-    memmove(member->reads + place, member->reads + place + 1,
-            (member->read_count - place) * sizeof *member->reads);
     return 0;
 }
 
@@ -492,7 +450,7 @@ static int watch_event(const struct watch *w)
         return speak_as(w, w->event->message->to) == 0 ? reference_on_heard(w, w->event->message)
                                                        : -1;
     case SYNOD_EVENT_READ:
-        begin_read(w);
+        reference_begin_read(w);
         return 0;
     case SYNOD_EVENT_TICK:
     case SYNOD_EVENT_PROPOSE:
@@ -528,7 +486,7 @@ static int watch_effects(const struct watch *w)
         outcome = reference_on_said(w, &effects->messages[i]);
     }
     for (uint32_t i = 0; i < effects->read_count && outcome == 0; i++) {
-        outcome = end_read(w, &effects->reads[i]);
+        outcome = reference_end_read(w, &effects->reads[i]);
     }
     return outcome;
 }

@@ -131,4 +131,8 @@ int reference_propose(const struct watch *w, struct synod_ballot ballot,
 int reference_on_said(const struct watch *w, const struct synod_message *m);
 int reference_on_heard(const struct watch *w, const struct synod_message *m);
 
+/* reference_reads.c: the member asks for an index, and has it. The end returns 0 or -1. */
+void reference_begin_read(const struct watch *w);
+int reference_end_read(const struct watch *w, const struct synod_read *read);
+
 #endif /* MODEL_REFERENCE_INTERNAL_H */

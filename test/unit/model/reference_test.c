@@ -475,6 +475,39 @@ TEST(reference, refuses_every_story_that_is_spoilt)
     free(w);
 }
 
+/* A life of member 0 reads this promise from its disk, if there is one, and begins, or ends before
+ * that. Returns what the reference says of it. */
+static int live(struct reference *r, const struct synod_record *promise, int begins)
+{
+    const struct synod_effects nothing = {0};
+    const struct synod_event restore = {
+        .type = SYNOD_EVENT_RESTORE, .now_ms = 1, .record = promise};
+    const struct synod_event start = {
+        .type = SYNOD_EVENT_START, .now_ms = 1, .id = UINT64_C(3) << 32};
+    reference_begin(r, 0);
+    const int outcome = promise == NULL ? 0 : reference_step(r, 0, &restore, &nothing);
+    return outcome == 0 && begins ? reference_step(r, 0, &start, &nothing) : outcome;
+}
+
+/* A flush fails, and all of it is there; the next life reads it, cannot sync it, and ends; and then
+ * it is not there any more. (Seed 51106 of the simulator.) */
+TEST(reference, counts_what_was_restored_once_that_life_begins)
+{
+    const struct synod_record promise = {
+        .type = SYNOD_RECORD_PROMISE, .lsn = 1, .ballot = {.round = 2, .member = 2}};
+    const struct synod_effects promises = {.records = &promise, .record_count = 1};
+    const struct synod_event tick = {.type = SYNOD_EVENT_TICK, .now_ms = 1};
+    struct reference *r = reference_new(3, 2, 2);
+    assert_int_equal(live(r, NULL, 1), 0);
+    assert_int_equal(reference_step(r, 0, &tick, &promises), 0);
+    assert_int_equal(live(r, &promise, 0), 0);
+    assert_int_equal(live(r, NULL, 1), 0);
+    assert_int_equal(live(r, &promise, 1), 0);
+    assert_int_equal(live(r, NULL, 1), -1);
+    assert_non_null(strstr(reference_why(r), "forgets that it promised"));
+    reference_free(r);
+}
+
 TEST(reference, stays_with_its_first_refusal)
 {
     struct story *w = calloc(1, sizeof *w);
