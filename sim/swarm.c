@@ -132,7 +132,7 @@ static void draw_workload(struct swarm *swarm, struct world *world)
     };
 }
 
-/* Misfortunes come so often that about thirty of them fall into the time that the clients need. */
+/* So often that 25 to 64 misfortunes are to be expected in the time that the clients need. */
 static void draw_misfortunes(struct swarm *swarm, struct world *world)
 {
     const struct workload_options *workload = &swarm->workload;

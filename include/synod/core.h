@@ -16,9 +16,9 @@
  * own condition, so that writes can be batched and pipelined freely. Messages to the replica
  * itself obey it too: the caller gives them back as SYNOD_EVENT_MESSAGE once they may leave.
  *
- * Values   The core knows values by their identity (slot, size, checksum) and by a handle that
- *          means something to the caller alone. Once a slot was handed out as chosen, the core
- *          does not name its handle again.
+ * Values   The core knows values by their identity (slot, view, kind, size, checksum) and by a
+ *          handle that means something to the caller alone. Once a slot was handed out as
+ *          chosen, the core does not name its handle again.
  * Restart  Build a core, give it a SYNOD_EVENT_SNAPSHOT if there is one, every record that was
  *          durable as a SYNOD_EVENT_RESTORE, oldest first, then one SYNOD_EVENT_START.
  * Memory   Opaque and flat: synod_core_size() bytes without a pointer in them, so that a clone
@@ -51,7 +51,7 @@ struct synod_options {
     uint64_t seed;                /* For random delays: the only chance there is. */
 };
 
-/* Set every limit to its default, and all else to zero. */
+/* Set every limit to its default, the view to 1, and all else to zero. */
 void synod_options_init(struct synod_options *options);
 
 /* True if the options make sense: members distinct and self among them, quorums that
@@ -83,20 +83,22 @@ struct synod_record {
 };
 
 enum synod_event_type {
-    SYNOD_EVENT_RESTORE = 1,  /* `record` was durable when the last life ended. */
-    SYNOD_EVENT_START,        /* Nothing more to restore: life `id`, an incarnation never used
-                               * before and durable by now, begins. */
+    SYNOD_EVENT_RESTORE = 1,  /* `record` was on the disk when this life began. */
+    SYNOD_EVENT_START,        /* Nothing more to restore, and all that was is durable by now: life
+                               * `id` begins, an incarnation made as types.h says, never used
+                               * before and durable too. */
     SYNOD_EVENT_TICK,         /* Time passed, or a turn of the caller's loop ended. */
     SYNOD_EVENT_MESSAGE,      /* A member spoke; late, twice or out of order is fine. */
     SYNOD_EVENT_DURABLE,      /* Records up to `lsn` would survive a power cut. */
     SYNOD_EVENT_SNAPSHOT,     /* The state up to `slot` is in the caller's hands. */
     SYNOD_EVENT_PROPOSE,      /* The caller wants `entry` (its slot is chosen here) in the log. */
-    SYNOD_EVENT_READ,         /* The caller wants to read; `id` is new in this life. */
+    SYNOD_EVENT_READ,         /* The caller wants to read; `id` counts up from the start of
+                               * each life, and stays below 2^32. */
     SYNOD_EVENT_CONNECTED,    /* Messages can flow to and from `member` (again). */
     SYNOD_EVENT_DISCONNECTED, /* The connection to `member` broke. */
     SYNOD_EVENT_STOP,         /* The replica is about to stop in good order. */
-    SYNOD_EVENT_STAND,        /* Stand for election now, whoever leads, under a new ballot: a
-                               * leader hands over, or somebody explores what then happens. */
+    SYNOD_EVENT_STAND,        /* Stand for election now, whoever leads, under a new ballot:
+                               * for whoever wants the lead here, and to explore what happens. */
 };
 
 struct synod_event {
@@ -136,7 +138,7 @@ struct synod_serve {
     X(SYNOD_WHY_SILENT, 7, "the leader did not answer within the election time-out")               \
     X(SYNOD_WHY_STALLED, 8, "the leader's disk makes no progress")                                 \
     X(SYNOD_WHY_RESIGNED, 9, "the leader stopped in good order")                                   \
-    X(SYNOD_WHY_GAVE_UP, 10, "phase 1 did not end within the election time-out")                   \
+    X(SYNOD_WHY_GAVE_UP, 10, "phase 1 got no further for an election time-out")                    \
     X(SYNOD_WHY_ASKED, 11, "was asked to stand")
 
 #define SYNOD_WHY_ENUM(name, code, text) name = (code),
@@ -165,7 +167,8 @@ struct synod_effects {
 };
 
 /* The effects of one step at a time live in memory of their own: synod_effects_size() bytes,
- * aligned as malloc() aligns, usable with every core of the same options. */
+ * aligned as malloc() aligns, usable with every core of the same options. `options` must be
+ * valid (synod_options_are_valid()) and are not kept. Nothing has to be closed: free the memory. */
 size_t synod_effects_size(const struct synod_options *options);
 struct synod_effects *synod_effects_init(void *memory, const struct synod_options *options);
 
@@ -209,7 +212,7 @@ struct synod_status {
 void synod_core_status(const struct synod_core *core, struct synod_status *status);
 
 /* Abort unless every invariant that this replica can see by itself holds: whole scans, for
- * tests, simulation and the explorer. The cheap part of it runs after every step anyway. */
+ * tests and the explorer. The cheap part of it runs after every step anyway. */
 void synod_core_check(const struct synod_core *core);
 
 #ifdef __cplusplus

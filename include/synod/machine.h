@@ -41,6 +41,8 @@ struct synod_machine {
      * or a negative enum synod_error. On a worker thread. */
     int64_t (*snapshot_read)(void *cursor, void *to, size_t size);
 
+    /* End a cursor: once for each that was opened, on the loop thread. It may come after the
+     * replica was freed, when a worker was still reading. */
     void (*snapshot_close)(void *context, void *cursor);
 
     /* Replace the whole state: begin once, then the bytes in pieces of any size, then end.

@@ -64,7 +64,7 @@ struct synod_message {
     synod_view_number view;
     struct synod_ballot ballot;        /* The ballot that the message is about. */
     struct synod_ballot promised;      /* REFUSED, ANSWER: the sender's promise. */
-    synod_slot slot;                   /* The first slot it is about. */
+    synod_slot slot;                   /* The first slot it is about; READ_INDEX: the index. */
     synod_slot until;                  /* PROMISE: one past the last slot covered. */
     synod_slot chosen;                 /* Every slot up to here is chosen; 0: says nothing. From
                                         * the leader of `ballot` it is a notice besides: what it

@@ -76,7 +76,7 @@ struct synod_entry {
     uint32_t kind;          /* enum synod_entry_kind. */
 };
 
-/* True if the two are the same proposal: same slot, kind and value. */
+/* True if the two are the same proposal: same slot, view, kind and value. */
 static inline int synod_entry_equal(const struct synod_entry *left, const struct synod_entry *right)
 {
     return left->slot == right->slot && left->view == right->view && left->kind == right->kind &&
@@ -90,7 +90,8 @@ struct synod_vote {
     uint32_t is_chosen; /* 1: the entry is known to be chosen, and `ballot` does not matter. */
 };
 
-/* Who votes. Quorums are majorities of `count` unless phase1/phase2 say otherwise. */
+/* Who votes. Both sizes must be set, as a rule to a majority of `count`; phase1 + phase2 > count,
+ * so that a quorum of one phase meets every one of the other (Flexible Paxos, section 3). */
 struct synod_members {
     uint32_t count;                         /* 1 .. SYNOD_MEMBERS_MAX. */
     uint32_t phase1;                        /* Members of a phase 1 quorum. */

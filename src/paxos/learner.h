@@ -1,8 +1,8 @@
 /* learner.h -- what is known to be chosen, and handing it out in order.
  *
  * A value is learned in one of three ways: the leader counts a phase 2 quorum of acceptances;
- * a follower hears by a notice that what it voted for was chosen; or a member asks another for
- * the entry itself. The learner only keeps the outcome. */
+ * a follower hears by a notice that what it voted for was chosen; or another member tells the
+ * entry itself, asked or not. The learner only keeps the outcome. */
 #ifndef PAXOS_LEARNER_H
 #define PAXOS_LEARNER_H
 

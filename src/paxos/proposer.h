@@ -48,7 +48,7 @@ struct proposer {
     synod_slot reported_last;   /* The greatest slot that phase 1 reported anything about. */
     synod_slot found;           /* The next slot of those to be proposed again. */
     synod_slot next;            /* The slot of the next new proposal. */
-    uint64_t progress_ms;       /* When phase 1 began, or the prefix last grew since. */
+    uint64_t progress_ms;       /* When phase 1 began, or last got further; then the prefix grew. */
     uint64_t prepared_ms;       /* When Prepare was last sent. */
     uint32_t is_notice_due;     /* Somebody waits for a notice not yet sent. */
     uint32_t window;

@@ -8,7 +8,7 @@
  *   IDENTITY  two     u64 member id of this data directory
  *   START     two     u64 start count, u64 random number
  *   TABLE     two     the members that found the cluster: see founding.c
- *   RUNNING   two     nothing: every member was heard to hold the same table
+ *   RUNNING   two     nothing: every member holds the same table, and so may vote
  *
  * A ballot is u64 round, u64 member, u64 incarnation; an entry is u64 slot, u64 view,
  * u64 checksum, u32 size, u32 kind. */

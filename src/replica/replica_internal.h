@@ -6,6 +6,8 @@
  *   frames.c      frames from the other members
  *   submit.c      commands: into bundles, into entries, and their outcomes back
  *   reading.c     reads: one question for all that wait
+ *   relay.c       what is for a leader that is not heard, through a member that vouches
+ *   log.c         the bytes of entries, by handle; records.c their records as bytes
  *   catchup.c     old entries and snapshots, for members that were away
  *   snapshotting.c  writing snapshots and cutting the log behind them
  *   replica.c     the public face, and the life of it all

@@ -19,7 +19,7 @@ struct scan {
     struct scan_result *result;
     size_t capacity; /* Of result->segments. */
     int error;       /* Of list_segment(), which cannot return it. */
-    uint64_t judged; /* Number of the flush that judge_bad() looks at; 0: not known. */
+    uint64_t judged; /* Number of the flush that scan_judge_bad() judges; 0: not known. */
     struct window window;
 };
 

@@ -14,8 +14,8 @@
  *   Unavailable "etcdserver: no leader"   not done   the server gave it up before proposing it
  *   Unavailable, anything else            unknown    it may be in a log already
  *   DeadlineExceeded, Canceled            unknown    the same
- *   ResourceExhausted                     unknown    refused at the door, or no memory for the
- *                                                    answer when it was done: the words are one
+ *   ResourceExhausted                     unknown    refused at the door, or it was done and its
+ *                                                    answer could not be given: words may differ
  *   OutOfRange "... has been compacted"   compacted  where it names a revision; of a txn nothing
  *   OutOfRange "... future revision"      future     was done then
  *   anything else                         a finding  no correct server answers that here
