@@ -211,6 +211,12 @@ struct synod_status {
 };
 void synod_core_status(const struct synod_core *core, struct synod_status *status);
 
+/* True if the core may yet name this handle in that slot, which lies beyond its chosen prefix: as
+ * that of its vote there, of its proposal, or of the entry that it knows to be chosen. If not,
+ * the caller may let go of what the handle stands for; between steps, when the effects of the
+ * last one are done with. */
+int synod_core_holds(const struct synod_core *core, synod_slot slot, uint64_t handle);
+
 /* Abort unless every invariant that this replica can see by itself holds: whole scans, for
  * tests and the explorer. The cheap part of it runs after every step anyway. */
 void synod_core_check(const struct synod_core *core);

@@ -522,6 +522,15 @@ void synod_core_status(const struct synod_core *c, struct synod_status *status)
     assert(status->hears <= c->options.members.count);
 }
 
+int synod_core_holds(const struct synod_core *c, synod_slot slot, uint64_t handle)
+{
+    const struct acceptor_vote *vote = acceptor_at(&c->acceptor, slot);
+    const struct synod_entry *chosen = learner_at(&c->learner, slot);
+    assert(slot > c->learner.chosen);
+    return (vote != NULL && vote->entry.handle == handle) ||
+           (chosen != NULL && chosen->handle == handle) || proposer_holds(c, slot, handle);
+}
+
 void synod_core_check(const struct synod_core *c)
 {
     assert(synod_options_are_valid(&c->options));

@@ -608,6 +608,12 @@ int proposer_has_work(const struct synod_core *c)
             (p->found <= p->reported_last && p->found <= c->learner.chosen + p->window));
 }
 
+int proposer_holds(const struct synod_core *c, synod_slot slot, uint64_t handle)
+{
+    const struct proposal *proposal = proposal_at(&c->proposer, slot);
+    return proposal != NULL && proposal->entry.handle == handle;
+}
+
 void proposer_check(const struct synod_core *c)
 {
     const struct proposer *p = &c->proposer;

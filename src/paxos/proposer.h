@@ -90,6 +90,9 @@ void proposer_on_connected(struct synod_core *c, synod_member_id member, struct 
 /* A leader's slots that are proposed and not yet chosen. */
 uint32_t proposer_in_flight(const struct synod_core *c);
 
+/* True if the value with that handle is proposed in `slot`, or was reported there in phase 1. */
+int proposer_holds(const struct synod_core *c, synod_slot slot, uint64_t handle);
+
 /* True if proposer_on_tick() has proposals to make at once. */
 int proposer_has_work(const struct synod_core *c);
 

@@ -1,5 +1,6 @@
 /* frames.c -- frames from the other members: checked here, believed afterwards. */
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "replica/replica_internal.h"
 
 /* Put the values that came with a message into the log, and their handles into its entries.
@@ -9,6 +10,9 @@ static const char *enter_value(struct replica *r, struct synod_entry *entry, str
     const synod_slot reach = r->applied + 2 * (synod_slot)r->core_options.window;
     if (entry->kind != SYNOD_ENTRY_VALUE || entry->slot <= r->applied || entry->slot > reach) {
         return NULL;
+    }
+    if (bytes.size > REPLICA_VALUE_BYTES_MAX && !MUTANT(98)) {
+        return "a value that no message could carry on";
     }
     if (value_checksum(bytes) != entry->checksum) {
         return "a value that does not have its checksum";
@@ -33,6 +37,25 @@ static const char *enter_values(struct replica *r, struct synod_message *m)
     return wrong;
 }
 
+static void prune(struct replica *r, synod_slot slot)
+{
+    if (slot > r->applied) {
+        log_prune(&r->log, slot, r->core);
+    }
+}
+
+/* The step is done. What it did not take, and what it took in place of, nobody needs any more: a
+ * member that sends one value after the other for the same slot must not fill our memory. */
+static void prune_values(struct replica *r, const struct synod_message *m)
+{
+    for (uint32_t i = 0; i < m->entry_count; i++) {
+        prune(r, m->entries[i].slot);
+    }
+    for (uint32_t i = 0; i < m->vote_count; i++) {
+        prune(r, m->votes[i].entry.slot);
+    }
+}
+
 /* A message of the core, from another member or from ourselves. */
 const char *frames_on_message(struct replica *r, uint32_t member, struct bytes body)
 {
@@ -54,6 +77,9 @@ const char *frames_on_message(struct replica *r, uint32_t member, struct bytes b
     }
     const int outcome =
         drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &message});
+    if (wire_has_values(message.type) && r->phase == PHASE_RUNNING && !MUTANT(99)) {
+        prune_values(r, &message);
+    }
     if (outcome == SYNOD_ERR_CORRUPT) {
         r->contradictions++;
         return "another value chosen than is known to be";

@@ -146,6 +146,24 @@ int log_attach(struct log *log, synod_slot slot, struct value *value)
     return 0;
 }
 
+void log_prune(struct log *log, synod_slot slot, const struct synod_core *core)
+{
+    assert(slot > log->applied);
+    if (slot < log->first || slot >= log->end) {
+        return;
+    }
+    struct value **link = &ring_at(log, slot)->values;
+    while (*link != NULL) {
+        struct value *value = *link;
+        if (synod_core_holds(core, slot, value_handle(value))) {
+            link = &value->next;
+        } else {
+            *link = value->next;
+            free(value);
+        }
+    }
+}
+
 int log_recorded(struct log *log, const struct synod_entry *entry, uint64_t lsn)
 {
     if (entry->slot < log->first) {

@@ -7,7 +7,7 @@
 #define REPLICA_LOG_H
 
 #include "base/bytes.h"
-#include "synod/types.h"
+#include "synod/core.h"
 
 /* The bytes of a proposed value. Before its slot is chosen, a slot may have several. */
 struct value {
@@ -64,6 +64,9 @@ struct value *log_enter(struct log *log, synod_slot slot, uint64_t checksum, str
 
 /* Put a value of its own at a slot. -1 without memory (it stays the caller's). */
 int log_attach(struct log *log, synod_slot slot, struct value *value);
+
+/* Drop the values at `slot`, which was not applied, that the core does not hold. */
+void log_prune(struct log *log, synod_slot slot, const struct synod_core *core);
 
 /* Record `lsn` of the write-ahead log holds `entry`. -1 without memory. */
 int log_recorded(struct log *log, const struct synod_entry *entry, uint64_t lsn);

@@ -121,6 +121,7 @@ int replica_open_peers(struct replica *r, struct report *report)
     options.address = r->members[r->options.self].address;
     options.listen = r->options.listen;
     options.peers = addresses;
+    options.frame_size_max = REPLICA_FRAME_BYTES_MAX;
     options.cluster_key = founding_cluster_key(r);
     options.member = r->identity;
     options.incarnation = replica_life(r);
@@ -159,6 +160,7 @@ int replica_open(struct os *os, const struct replica_options *options, struct re
 {
     assert(options->member_count >= 1 && options->member_count <= SYNOD_MEMBERS_MAX);
     assert(options->self < options->member_count);
+    assert(options->command_size_max <= REPLICA_COMMAND_BYTES_MAX);
     *report = (struct report){0};
     struct replica *r = calloc(1, sizeof *r);
     if (r == NULL) {

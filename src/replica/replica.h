@@ -25,6 +25,10 @@
 #include "synod/machine.h"
 #include "wal/report.h"
 
+enum {
+    REPLICA_COMMAND_BYTES_MAX = 15 << 20
+};
+
 struct replica;
 
 /* A member of the cluster as it is founded. */
@@ -48,7 +52,7 @@ struct replica_options {
     uint32_t heartbeat_ms;                /* Members ask each other this often. */
     uint32_t election_ms;                 /* Who is silent for so long is not heard. */
     uint32_t request_timeout_ms;          /* A request without an outcome ends after this. */
-    uint32_t command_size_max;            /* In bytes. */
+    uint32_t command_size_max;            /* In bytes; at most REPLICA_COMMAND_BYTES_MAX. */
     uint32_t pending_max;                 /* Requests under way; more are SYNOD_ERR_BUSY. */
     uint64_t pending_bytes_max;           /* Bytes of requests not yet proposed. */
     uint64_t snapshot_bytes;              /* What the log grows by, at least, before the next

@@ -27,6 +27,12 @@
 #include "wal/wal.h"
 #include "wire/wire.h"
 
+enum {
+    REPLICA_FRAME_BYTES_MAX = 16 << 20, /* The body of a frame between replicas. */
+    /* An entry's value: whatever message it is part of fits into a frame. */
+    REPLICA_VALUE_BYTES_MAX = REPLICA_FRAME_BYTES_MAX - (64 << 10),
+};
+
 /* Frame types between replicas. */
 enum replica_frame {
     FRAME_MESSAGE = PEER_FRAME_TYPE_MIN, /* A message of the core: src/wire. */

@@ -347,6 +347,9 @@ const char *submit_on_forward(struct replica *r, uint32_t member, struct bytes b
     if (position < 0 || (uint32_t)position == r->options.self) {
         return "a forwarded bundle that is not one of another member";
     }
+    if (body.size > REPLICA_VALUE_BYTES_MAX && !MUTANT(98)) {
+        return "a forwarded bundle that no message could carry on";
+    }
     struct member *origin = &r->members[position];
     const int leads = r->leader.member == r->identity;
     if (is_late(origin, &bundle) && !MUTANT(41) && (leads || !MUTANT(97))) {

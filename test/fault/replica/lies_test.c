@@ -3,6 +3,7 @@
  * The first is dropped with its connection, the second is ignored; after both, everybody goes on,
  * and nothing is applied that was not submitted, or twice. Lies that the protocol cannot know for
  * lies are another matter: members trust each other that far. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "replica/replica_internal.h"
@@ -168,14 +169,17 @@ TEST(replica, drops_a_member_whose_frames_are_not_of_their_type)
 static int is_dropped_for_message(struct stage *stage, const struct synod_message *message,
                                   struct bytes value)
 {
-    uint8_t body[1024];
     const size_t size = wire_head_size(message);
-    assert_true(size + value.size <= sizeof body);
+    uint8_t *body = malloc(size + value.size);
+    assert_non_null(body);
     wire_encode_head(message, body);
     if (value.size > 0) {
         memcpy(body + size, value.data, value.size);
     }
-    return is_dropped_for(stage, FRAME_MESSAGE, 0, bytes_of(body, size + value.size));
+    const int is_dropped =
+        is_dropped_for(stage, FRAME_MESSAGE, 0, bytes_of(body, size + value.size));
+    free(body);
+    return is_dropped;
 }
 
 static struct synod_message message_of(const struct stage *stage, enum synod_message_type type)
@@ -220,6 +224,92 @@ TEST(replica, drops_a_member_whose_values_are_not_what_they_are_said_to_be)
     assert_true(is_dropped_for_message(&stage, &learn, nonsense));
     entry.slot = 1; /* What was applied long ago is not looked at again. */
     assert_false(is_dropped_for_message(&stage, &learn, nonsense));
+    end(&stage);
+}
+
+/* A bundle of that many bytes with one command; to be freed. */
+static struct bytes large_bundle(const struct stage *stage, size_t size, uint64_t sequence)
+{
+    uint8_t *bytes = calloc(1, size);
+    uint8_t *command = calloc(1, size);
+    assert_non_null(bytes);
+    assert_non_null(command);
+    const struct wire_bundle bundle = {.origin = replica_of(stage, stage->liar)->identity,
+                                       .incarnation = (uint64_t)2 << 32 | 1,
+                                       .sequence = sequence,
+                                       .low = sequence,
+                                       .count = 1,
+                                       .commands = {.size = size - WIRE_BUNDLE_SIZE}};
+    wire_encode_bundle(&bundle, bytes);
+    wire_encode_command(1, bytes_of(command, size - WIRE_BUNDLE_SIZE - wire_command_size(0)),
+                        bytes + WIRE_BUNDLE_SIZE);
+    free(command);
+    return bytes_of(bytes, size);
+}
+
+static struct synod_entry entry_of(struct bytes value, synod_slot slot)
+{
+    return (struct synod_entry){.slot = slot,
+                                .view = 1,
+                                .kind = SYNOD_ENTRY_VALUE,
+                                .size = (uint32_t)value.size,
+                                .checksum = value_checksum(value)};
+}
+
+/* What comes in the largest frame fits into no other, with what goes before it there: a leader
+ * could not propose it, and who has voted for it could make no promise any more. */
+TEST(replica, drops_a_member_whose_values_no_message_could_carry_on)
+{
+    struct stage stage;
+    begin(&stage);
+    struct synod_message accept = message_of(&stage, SYNOD_MESSAGE_ACCEPT);
+    const struct bytes forwarded = large_bundle(&stage, REPLICA_FRAME_BYTES_MAX, 1);
+    const struct bytes proposed =
+        large_bundle(&stage, REPLICA_FRAME_BYTES_MAX - WIRE_FIXED_SIZE - WIRE_ENTRY_SIZE, 1);
+    const struct synod_entry entry =
+        entry_of(proposed, replica_of(&stage, stage.victim)->applied + 1);
+    accept.ballot = (struct synod_ballot){1000, accept.from, 1};
+    accept.entries = &entry;
+    accept.entry_count = 1;
+    assert_true(is_dropped_for(&stage, FRAME_FORWARD, 0, forwarded));
+    assert_true(is_dropped_for_message(&stage, &accept, proposed));
+    free((void *)(uintptr_t)forwarded.data);
+    free((void *)(uintptr_t)proposed.data);
+    end(&stage);
+}
+
+static uint64_t bytes_not_applied(const struct replica *r)
+{
+    uint64_t bytes = 0;
+    for (synod_slot slot = r->applied + 1; slot < r->log.end; slot++) {
+        for (const struct value *value = log_at(&r->log, slot)->values; value != NULL;
+             value = value->next) {
+            bytes += value->size;
+        }
+    }
+    return bytes;
+}
+
+/* One after the other for the same slot: refused, for the ballot is a low one. */
+TEST(replica, keeps_no_value_that_it_did_not_take)
+{
+    enum {
+        SIZE = 10000
+    };
+    struct stage stage;
+    begin(&stage);
+    const struct replica *victim = replica_of(&stage, stage.victim);
+    struct synod_message accept = message_of(&stage, SYNOD_MESSAGE_ACCEPT);
+    accept.ballot = (struct synod_ballot){1, accept.from, 1};
+    accept.entry_count = 1;
+    for (uint64_t i = 0; i < 5; i++) {
+        const struct bytes value = large_bundle(&stage, SIZE, 100 + i);
+        const struct synod_entry entry = entry_of(value, victim->applied + 2);
+        accept.entries = &entry;
+        assert_false(is_dropped_for_message(&stage, &accept, value));
+        assert_true(bytes_not_applied(victim) < SIZE);
+        free((void *)(uintptr_t)value.data);
+    }
     end(&stage);
 }
 
