@@ -1,6 +1,6 @@
 /* reading.c -- reads: one question for all that wait.
  *
- * Reads that come in one turn share a question of the core; those that come while it is out
+ * Reads that come in one turn share a question of the core; those that come while a few are out
  * join the next. A question without an answer is asked anew, under a new number: an answer to
  * the first try must not confirm a read that came after it was asked. */
 #include <stdlib.h>
@@ -12,7 +12,8 @@
 #include "synod/error.h"
 
 enum {
-    RETRY_HEARTBEATS = 2
+    RETRY_HEARTBEATS = 2,
+    QUESTIONS_MAX = 4 /* Out at a time. So a leader has room for those of all members at once. */
 };
 
 static void batch_free(struct replica *r, struct read_batch *batch)
@@ -93,8 +94,18 @@ static int ask(struct replica *r, struct read_batch *batch)
     return outcome;
 }
 
+static uint32_t questions_out(const struct replica *r)
+{
+    uint32_t count = 0;
+    for (const struct list *link = r->reads.next; link != &r->reads; link = link->next) {
+        const struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
+        count += batch->id != 0 && !batch->is_confirmed;
+    }
+    return count;
+}
+
 /* Ask whatever is not asked: what came in this turn, and what a change of leader left. While
- * there is no leader, or the core is full, it waits for another turn. */
+ * enough is asked, there is no leader, or the core is full, it waits for another turn. */
 void reading_turn_end(struct replica *r)
 {
     struct list *link = r->reads.next;
@@ -102,6 +113,10 @@ void reading_turn_end(struct replica *r)
         struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
         link = link->next;
         if (batch->id == 0 && !batch->is_confirmed) {
+            if (questions_out(r) >= QUESTIONS_MAX && !MUTANT(100)) {
+                MARK("reading: waits until fewer questions are out");
+                return;
+            }
             if (ask(r, batch) != 0) {
                 MARK("reading: waits for a leader");
                 return;

@@ -330,6 +330,60 @@ static void flood(struct world *world, struct cluster *cluster, uint32_t frames)
     os_stream_close(stream);
 }
 
+struct outcomes {
+    uint32_t good;
+    uint32_t bad;
+};
+
+static void on_read(void *context, int error)
+{
+    struct outcomes *outcomes = context;
+    outcomes->good += error == 0;
+    outcomes->bad += error != 0;
+}
+
+/* A follower is 25 ms away from the others, and is asked to read again and again, each time in
+ * another turn of its loop. In the end all is answered, and few frames were sent for it. */
+static void read_in_many_turns(int hears_the_leader, uint32_t reads)
+{
+    struct cluster_options options = OPTIONS;
+    struct replica_status status;
+    struct outcomes outcomes = {0};
+    struct world world;
+    options.net.delay_us_min = options.net.delay_us_max = 25000;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    start_all(cluster);
+    (void)events_in(&world, 20000000);
+    replica_status(cluster_replica(cluster, 0), &status);
+    assert_true(status.has_leader);
+    const uint32_t reader = (status.leader + 1) % OPTIONS.nodes;
+    if (!hears_the_leader) {
+        net_cut(cluster_net(cluster), status.leader, reader);
+        net_cut(cluster_net(cluster), reader, status.leader);
+        (void)events_in(&world, 10000000);
+    }
+    const uint64_t frames = net_counts(cluster_net(cluster)).frames;
+    for (uint32_t i = 0; i < reads; i++) {
+        assert_int_equal(replica_read(cluster_replica(cluster, reader), on_read, &outcomes), 0);
+        cluster_touch(cluster, reader);
+        (void)events_in(&world, 100);
+    }
+    (void)events_in(&world, 1000000);
+    assert_int_equal(outcomes.good, reads);
+    assert_int_equal(outcomes.bad, 0);
+    assert_true(net_counts(cluster_net(cluster)).frames - frames < 1000);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+TEST(replica, answers_reads_of_any_number_of_turns)
+{
+    read_in_many_turns(1, 4000);
+    read_in_many_turns(0, 500);
+}
+
 /* Of messages that call forth each other no judge of the protocol complains. */
 TEST(cluster, calls_it_a_storm_when_nobody_can_need_so_many_frames)
 {
