@@ -2,8 +2,6 @@
  *
  * A connection has two ends; each is an os_stream of one node. What an end writes is taken apart
  * into frames, and each frame becomes an event at the other end. */
-#include "sim/net.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +10,9 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/list.h"
+#include "sim/net_internal.h"
 
 enum {
-    FRAME_HEAD_SIZE = 16,
-    FRAME_TYPE_AT = 8,
-    FRAME_OF_MESSAGE = 16, /* enum replica_frame, FRAME_MESSAGE. */
     CONNECT_TIMEOUT_US = 1000000,
 };
 
@@ -54,50 +50,15 @@ struct delivery {
     uint8_t bytes[];
 };
 
-struct net {
-    struct world *world;
-    struct net_options options;
-    struct list connections;
-    struct {
-        os_accept_callback accept;
-        void *context;
-    } listeners[NET_NODES_MAX];
-    uint8_t is_cut[NET_NODES_MAX][NET_NODES_MAX];            /* [from][to] */
-    uint64_t clogged_until_us[NET_NODES_MAX][NET_NODES_MAX]; /* [from][to] */
-    uint64_t paused_until_us[NET_NODES_MAX];
-    uint64_t calm;       /* Nodes between which nothing goes wrong; bits. */
-    struct list pending; /* Deliveries. */
-    void (*after)(void *context, uint32_t node);
-    void *after_context;
-    struct net_counts counts;
-    uint64_t second; /* The one in which `frames_this_second` were sent. */
-};
-
 static struct end *other_end(struct end *end)
 {
     return &end->connection->ends[end == &end->connection->ends[0]];
 }
 
-const struct net_options *net_calm(void)
-{
-    static const struct net_options CALM = {.delay_us_min = 50, .delay_us_max = 500};
-    return &CALM;
-}
-
-/* What goes for frames from this end. */
-static const struct net_options *options_of(struct net *net, const struct end *end)
-{
-    const struct connection *connection = end->connection;
-    const int is_calm = ((net->calm >> connection->ends[0].node) & 1) != 0 &&
-                        ((net->calm >> connection->ends[1].node) & 1) != 0;
-    return is_calm ? net_calm() : &net->options;
-}
-
 static uint64_t draw_delay(struct net *net, const struct end *end)
 {
-    const struct net_options *options = options_of(net, end);
-    const uint64_t range = options->delay_us_max - options->delay_us_min + 1;
-    return options->delay_us_min + world_below(net->world, range);
+    const struct connection *connection = end->connection;
+    return net_delay(net, end->node, connection->ends[end == &connection->ends[0]].node);
 }
 
 static void touched(struct net *net, uint32_t node)
@@ -195,7 +156,7 @@ static void show(const struct delivery *delivery, int is_lost)
 /* Of what a frame says: its header, in which there is a checksum of its body. */
 static uint64_t fingerprint(const struct delivery *delivery)
 {
-    assert(delivery->size >= FRAME_HEAD_SIZE);
+    assert(delivery->size >= NET_FRAME_HEAD_SIZE);
     return get_u64(delivery->bytes);
 }
 
@@ -235,26 +196,6 @@ static void deliver(void *object, uint64_t argument)
     end_event(connection);
 }
 
-enum fate {
-    FATE_LOST = 1,
-    FATE_LATE,
-    FATE_TWICE
-};
-
-/* How many in a million frames like this one meet with that fate. A seed may pick on one type
- * of message: what goes wrong when just the promises come late is seldom met by chance. */
-static uint32_t odds(const struct net_options *options, const struct bytes frame, enum fate fate)
-{
-    const uint8_t *bytes = frame.data;
-    if (frame.size >= FRAME_HEAD_SIZE + 4 && get_u16(bytes + FRAME_TYPE_AT) == FRAME_OF_MESSAGE &&
-        get_u32(bytes + FRAME_HEAD_SIZE) == options->victim) {
-        return options->victim_ppm;
-    }
-    return fate == FATE_LOST   ? options->loss_ppm
-           : fate == FATE_LATE ? options->reorder_ppm
-                               : options->repeat_ppm;
-}
-
 static void count_frame(struct net *net)
 {
     const uint64_t second = net->world->now_us / 1000000;
@@ -266,20 +207,28 @@ static void count_frame(struct net *net)
     net->counts.frames_this_second++;
 }
 
+/* The first frame of each side meets with nothing: it is the introduction. */
+static int befalls(struct end *from, struct bytes frame, enum net_fate fate)
+{
+    return from->frames > 1 &&
+           net_befalls(from->connection->net, from->node, other_end(from)->node, frame, fate);
+}
+
 static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
 {
     struct net *net = from->connection->net;
     struct world *world = net->world;
-    const struct net_options *options = options_of(net, from);
-    const int is_first = from->frames++ == 0;
-    const uint64_t clogged = net->clogged_until_us[from->node][other_end(from)->node];
+    const uint32_t to = other_end(from)->node;
+    const struct bytes frame = bytes_of(bytes, size);
+    const uint64_t clogged = net->clogged_until_us[from->node][to];
 
+    from->frames++;
     count_frame(net);
-    if (!is_first &&
-        world_chance(world, odds(options, bytes_of(bytes, size), FATE_LOST), 1000000)) {
+    const uint64_t left = net_transmit(net, from->node, to, size);
+    if (befalls(from, frame, NET_FATE_LOST)) {
         net->counts.lost++;
         world_show_frame(world, &(struct world_frame){.from = from->node,
-                                                      .to = other_end(from)->node,
+                                                      .to = to,
                                                       .sent_us = world->now_us,
                                                       .is_lost = 1,
                                                       .bytes = bytes,
@@ -295,22 +244,20 @@ static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
     memcpy(delivery->bytes, bytes, size);
     list_append(&net->pending, &delivery->link);
 
-    uint64_t at = world->now_us + draw_delay(net, from);
+    uint64_t at = left + draw_delay(net, from);
     at = at > clogged ? at : clogged;
-    if (!is_first &&
-        world_chance(world, odds(options, bytes_of(bytes, size), FATE_LATE), 1000000)) {
+    if (befalls(from, frame, NET_FATE_LATE)) {
         net->counts.reordered++;
-        at += world_below(world, options->late_us_max + 1);
+        at += net_lateness(net, from->node, to);
     } else {
         at = at > from->last_us ? at : from->last_us;
         from->last_us = at;
     }
     make_event(from->connection, at, deliver, delivery, 0);
-    if (!is_first &&
-        world_chance(world, odds(options, bytes_of(bytes, size), FATE_TWICE), 1000000)) {
+    if (befalls(from, frame, NET_FATE_TWICE)) {
         net->counts.repeated++;
         delivery->copies++;
-        at += world_below(world, options->late_us_max + 1);
+        at += net_lateness(net, from->node, to);
         make_event(from->connection, at, deliver, delivery, 0);
     }
 }
@@ -319,10 +266,10 @@ static void send_whole_frames(struct end *end)
 {
     for (;;) {
         const struct bytes held = buffer_bytes(&end->output);
-        if (held.size < FRAME_HEAD_SIZE) {
+        if (held.size < NET_FRAME_HEAD_SIZE) {
             return;
         }
-        const size_t size = FRAME_HEAD_SIZE + (size_t)get_u32(held.data);
+        const size_t size = NET_FRAME_HEAD_SIZE + (size_t)get_u32(held.data);
         if (held.size < size) {
             return;
         }
@@ -356,8 +303,8 @@ static int write_parts(struct os_stream *stream, const struct bytes *parts, size
 
 static size_t queued(const struct os_stream *stream)
 {
-    (void)stream;
-    return 0;
+    struct end *end = (struct end *)(uintptr_t)stream;
+    return net_backlog(end->connection->net, end->node, other_end(end)->node);
 }
 
 static void pause_reading(struct os_stream *stream, int is_paused)
@@ -515,44 +462,9 @@ void net_free(struct net *net)
     free(net);
 }
 
-void net_cut(struct net *net, uint32_t from, uint32_t to)
-{
-    net->is_cut[from][to] = 1;
-}
-
-void net_clog(struct net *net, uint32_t from, uint32_t to, uint64_t until_us)
-{
-    net->clogged_until_us[from][to] = until_us;
-}
-
 void net_pause(struct net *net, uint32_t node, uint64_t until_us)
 {
     net->paused_until_us[node] = until_us;
-}
-
-void net_heal(struct net *net)
-{
-    memset(net->is_cut, 0, sizeof net->is_cut);
-    memset(net->clogged_until_us, 0, sizeof net->clogged_until_us);
-    net->calm = 0;
-}
-
-void net_heal_among(struct net *net, uint64_t nodes)
-{
-    net->calm = nodes;
-    for (uint32_t from = 0; from < NET_NODES_MAX; from++) {
-        for (uint32_t to = 0; to < NET_NODES_MAX; to++) {
-            if (((nodes >> from) & (nodes >> to) & 1) != 0) {
-                net->is_cut[from][to] = 0;
-                net->clogged_until_us[from][to] = 0;
-            }
-        }
-    }
-}
-
-void net_set_options(struct net *net, const struct net_options *options)
-{
-    net->options = *options;
 }
 
 void net_node_died(struct net *net, uint32_t node)

@@ -152,12 +152,15 @@ void core_learn(struct synod_core *c, const struct synod_entry *entry, struct ou
 
 static void on_learn(struct synod_core *c, const struct synod_message *m, struct outbox *out)
 {
+    const synod_slot before = c->learner.chosen;
     for (uint32_t i = 0; i < m->entry_count; i++) {
         core_learn(c, &m->entries[i], out);
     }
     deliver(c, out);
     if (m->entry_count > 0) {
         learner_claim(&c->learner, m->from, m->chosen, c->now_ms);
+    }
+    if (c->learner.chosen > before) { /* A repeat that brings nothing must not ask for another. */
         learner_fetch(&c->learner, c->now_ms, 0, out);
     }
 }

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/mark.h"
 #include "base/memory.h"
+#include "base/mutant.h"
 #include "synod/error.h"
 
 static struct learned *ring_at(const struct learner *l, synod_slot slot)
@@ -69,6 +70,7 @@ void learner_deliver(struct learner *l, uint64_t now_ms, struct outbox *out)
         outbox_chosen(out, &learned->entry);
         l->chosen++;
         l->progress_ms = now_ms;
+        l->asked = 0;
     }
     assert(l->last >= l->chosen && l->last - l->chosen <= l->window);
 }
@@ -81,10 +83,19 @@ void learner_skip_to(struct learner *l, synod_slot slot, uint64_t now_ms)
     }
     l->chosen = slot;
     l->progress_ms = now_ms;
+    l->asked = 0;
     if (slot > l->last) {
         l->last = slot;
     }
     assert(l->last >= l->chosen && l->last - l->chosen <= l->window);
+}
+
+/* One was asked in vain. It may be unable to serve, whoever is nearest to us, and answers first, as
+ * it may be: so all have their turn, in the order of their ids. */
+static int is_next_to_ask(const struct learner *l, synod_member_id member)
+{
+    assert(member != 0 && l->window > 0);
+    return l->asked != 0 && member - l->asked - 1 < l->claimer - l->asked - 1 && !MUTANT(102);
 }
 
 void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms)
@@ -92,7 +103,7 @@ void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen,
     assert(member != 0);
     assert(chosen <= SYNOD_SLOT_MAX); /* Or the slot after it might be none. */
     assert(now_ms >= l->progress_ms);
-    if (chosen <= l->claimed && l->claimed > l->chosen) {
+    if (chosen <= l->claimed && l->claimed > l->chosen && !is_next_to_ask(l, member)) {
         return;
     }
     if (chosen > l->chosen) {
@@ -121,6 +132,7 @@ void learner_fetch(struct learner *l, uint64_t now_ms, uint32_t patience_ms, str
     fetch->slot = l->chosen + 1;
     MARK("learner: asks for what it lacks");
     l->progress_ms = now_ms; /* Ask again only if this one brings nothing. */
+    l->asked = l->claimer;
     /* The next try goes to whoever claims next: this one may be gone. */
     l->claimed = l->chosen;
 }

@@ -17,6 +17,7 @@ struct learner {
     synod_slot last;         /* The highest slot known to be chosen; >= chosen. */
     synod_slot claimed;      /* The highest prefix that anybody said to be chosen. */
     synod_member_id claimer; /* Who said so. */
+    synod_member_id asked;   /* Who was asked last, and has brought nothing yet; 0: nobody. */
     uint64_t contradictions; /* Entries refused, for something else is known to be chosen. */
     uint64_t progress_ms;    /* When `chosen` last rose, or a claim first went beyond it. */
     uint32_t window;         /* Slots held beyond `chosen`. */
@@ -39,7 +40,8 @@ void learner_deliver(struct learner *l, uint64_t now_ms, struct outbox *out);
 /* The state up to `slot` is in the caller's hands: nothing up to there is handed out. */
 void learner_skip_to(struct learner *l, synod_slot slot, uint64_t now_ms);
 
-/* A member says that every slot up to `chosen` is chosen. */
+/* A member says that every slot up to `chosen` is chosen. The first that says so is believed to
+ * have it, until it was asked in vain: then whoever comes next in the order of ids. */
 void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms);
 
 /* Ask the claimer for what is missing, when the prefix has not moved for `patience_ms`. */

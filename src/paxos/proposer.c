@@ -611,6 +611,7 @@ int proposer_has_work(const struct synod_core *c)
 int proposer_holds(const struct synod_core *c, synod_slot slot, uint64_t handle)
 {
     const struct proposal *proposal = proposal_at(&c->proposer, slot);
+    assert(proposal == NULL || proposal->entry.slot == slot);
     return proposal != NULL && proposal->entry.handle == handle;
 }
 

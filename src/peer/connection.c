@@ -3,6 +3,7 @@
  *     DIALLING --open--> GREETING --good HELLO--> READY
  *        |                  |                       |
  *        +------------------+-- closed, late, bad --+--> ENDED
+ *                                  or silent
  *
  * One that came in begins at GREETING, as a stranger: it gets nothing from us, and little
  * memory, before its HELLO is right.
@@ -22,6 +23,7 @@
 enum {
     STRANGER_COUNT_MAX = 64, /* More, and the oldest must go. */
     INPUT_KEEP = 16 * 1024,  /* Memory that a connection keeps between two frames. */
+    QUIET_PARTS = 4,         /* Silence is noticed in so many parts: see on_quiet(). */
 };
 
 /* -- Ending ----------------------------------------------------------------------------- */
@@ -102,10 +104,25 @@ static void report(const struct connection *connection, int error)
                                    {0}});
 }
 
+/* Nothing came for a part of the time for which a member may be silent. One part alone says little:
+ * it may be we who stood still, and what came meanwhile will be read before the next is over. */
+static void on_quiet(struct connection *connection)
+{
+    const struct peers *peers = connection->peers;
+    if (connection->quiet_parts++ < QUIET_PARTS || MUTANT(103)) {
+        os_timer_start(peers->os, connection->timer, peers->options.silence_us / QUIET_PARTS);
+        return;
+    }
+    report(connection, -ETIMEDOUT);
+    connection_end(connection);
+}
+
 static void on_late(void *context)
 {
     struct connection *connection = context;
-    if (connection->state == CONNECTION_DIALLING) {
+    if (connection->state == CONNECTION_READY) {
+        on_quiet(connection);
+    } else if (connection->state == CONNECTION_DIALLING) {
         report(connection, -ETIMEDOUT);
         connection_end(connection);
     } else {
@@ -237,8 +254,7 @@ static void handle_hello(struct connection *connection, struct bytes body)
         }
     }
     stop_being_a_stranger(connection);
-    os_timer_free(peers->os, connection->timer);
-    connection->timer = NULL;
+    os_timer_start(peers->os, connection->timer, peers->options.silence_us / QUIET_PARTS);
     connection->peer = peer;
     connection->version =
         hello.version_max < FRAME_VERSION_MAX ? hello.version_max : FRAME_VERSION_MAX;
@@ -365,6 +381,7 @@ static void on_data(void *context, struct bytes data)
 {
     struct connection *connection = context;
     connection->is_handling = 1;
+    connection->quiet_parts = 0;
     while (data.size > 0 && connection->state != CONNECTION_ENDED) {
         const size_t size =
             buffer_size(&connection->input) == 0 ? measure(connection, data) : SIZE_MAX;

@@ -30,6 +30,7 @@ void peers_options_init(struct peers_options *options)
         .frame_size_max = 16u << 20,
         .queue_size_max = (size_t)64 << 20,
         .handshake_us = 3000000,
+        .silence_us = 5000000,
         .retry_us_min = 20000,
         .retry_us_max = 1000000,
     };

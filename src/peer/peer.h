@@ -86,12 +86,14 @@ struct peers_options {
     uint32_t frame_size_max;  /* Largest body sent or taken, in bytes. */
     size_t queue_size_max;    /* Bytes that may wait for one peer. */
     uint64_t handshake_us;    /* From a connection to its HELLO, at most. */
+    uint64_t silence_us;      /* Nothing came for so long: the connection is dead. Its owner must
+                               * send something more often, whatever it is. */
     uint64_t retry_us_min;    /* The first waits between attempts are about this, ... */
     uint64_t retry_us_max;    /* ... each later one twice as long, up to this. */
 };
 
 /* Set limits and times to their defaults (frames of 16 MiB, queues of 64 MiB, a handshake of
- * 3 s, retries from 20 ms to 1 s) and everything else to zero. */
+ * 3 s, a silence of 5 s, retries from 20 ms to 1 s) and everything else to zero. */
 void peers_options_init(struct peers_options *options);
 
 /* Listen, and begin to connect. `options` and its strings are copied; `events` must outlive

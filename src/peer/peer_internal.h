@@ -21,12 +21,13 @@ enum connection_state {
 struct connection {
     struct peers *peers;
     struct os_stream *stream;
-    struct os_timer *timer; /* Ends it unless its HELLO comes in time; NULL when READY. */
+    struct os_timer *timer; /* Ends it unless its HELLO comes in time, or when it is silent. */
     struct list link;       /* In peers->strangers while it came in and is GREETING. */
     struct buffer input;    /* The beginning of a frame that has not come whole. */
     enum connection_state state;
     uint32_t peer;       /* PEER_UNKNOWN for one that came in, until it is READY. */
     uint16_t version;    /* Of the frames after the HELLOs. */
+    uint8_t quiet_parts; /* Of the time for which it may be silent. */
     uint8_t is_handling; /* Inside connection's on_data: it must not be freed. */
 };
 

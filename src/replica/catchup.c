@@ -29,6 +29,7 @@ struct serve {
     uint32_t member;
     uint32_t count;
     int error;
+    struct report report;
     struct synod_entry entries[SERVE_ENTRIES_MAX];
     uint64_t lsns[SERVE_ENTRIES_MAX];
     struct wal_location locations[SERVE_ENTRIES_MAX];
@@ -43,7 +44,8 @@ struct sending {
     struct snapshot *snapshot;
     synod_slot slot;
     uint64_t offset;
-    int64_t size;        /* Of the piece read; or an error. */
+    int64_t size; /* Of the piece read; or an error: */
+    struct report report;
     uint32_t is_reading; /* A worker has it. */
     uint32_t is_dropped; /* Free it when the worker is done. */
     uint8_t piece[PIECE_BYTES];
@@ -89,6 +91,12 @@ static void send_entries(struct replica *r, uint32_t member, const struct synod_
     drive_send(r, member, &learn, values);
 }
 
+/* Whoever asked will ask another; the operator has to know. */
+static void tell_failure(const char *what, const struct report *report)
+{
+    log_write(LOG_WARN, what, (struct log_field[]){log_text("error", report->text), {0}});
+}
+
 static void free_serve(struct serve *serve)
 {
     for (uint32_t i = 0; i < serve->count; i++) {
@@ -103,7 +111,7 @@ static void read_entries(struct os_work *work)
     for (uint32_t i = 0; i < serve->count && serve->error == 0; i++) {
         if (serve->bodies[i] != NULL) {
             serve->error = wal_read(serve->r->wal, serve->lsns[i], serve->locations[i],
-                                    serve->bodies[i], NULL);
+                                    serve->bodies[i], &serve->report);
         }
     }
 }
@@ -125,6 +133,10 @@ static void entries_were_read(struct os_work *work)
             .body = bytes_of(serve->bodies[i], serve->locations[i].size)};
         serve->error = records_decode(&wal_record, &record, &values[i]);
         serve->entries[i].checksum = record.entry.checksum;
+    }
+    if (serve->error < 0) {
+        MARK("catchup: cannot read an entry that it should give");
+        tell_failure("cannot give an entry", &serve->report);
     }
     if (serve->error == 0 && r->phase == PHASE_RUNNING) {
         MARK("catchup: serves entries from the disk");
@@ -242,8 +254,7 @@ static struct sending *open_sending(struct replica *r, uint32_t member)
     }
     struct report report;
     if (snapshot_open(r->os, r->options.data_dir, r->snapshot, &report, &sending->snapshot) != 0) {
-        log_write(LOG_WARN, "cannot give a snapshot",
-                  (struct log_field[]){log_text("error", report.text), {0}});
+        tell_failure("cannot give a snapshot", &report);
         free(sending);
         return NULL;
     }
@@ -285,7 +296,7 @@ static void read_piece(struct os_work *work)
 {
     struct sending *sending = LIST_ITEM(work, struct sending, work);
     sending->size = snapshot_read_raw(sending->snapshot, sending->offset, sending->piece,
-                                      sizeof sending->piece, NULL);
+                                      sizeof sending->piece, &sending->report);
 }
 
 static void piece_was_read(struct os_work *work)
@@ -295,6 +306,9 @@ static void piece_was_read(struct os_work *work)
     uint8_t head[24];
 
     sending->is_reading = 0;
+    if (sending->size < 0) {
+        tell_failure("cannot give a snapshot", &sending->report);
+    }
     if (!sending->is_dropped && sending->size > 0 && r->phase == PHASE_RUNNING) {
         put_u64(head, sending->slot);
         put_u64(head + 8, snapshot_file_bytes(sending->snapshot));

@@ -17,8 +17,12 @@
 #include "replica/replica_internal.h"
 
 enum {
-    HELD_SMALL = 1024
-}; /* Bodies up to this size are allocated at this size, and reused. */
+    HELD_SMALL = 1024,    /* Bodies up to this size are allocated at this size, and reused. */
+    LARGE = 32 << 10,     /* Values of a message that it takes some time to send. */
+    QUEUE_MAX = 64 << 10, /* With more in front of it, it is not sent ... */
+    QUEUE_MAX_FIRST =
+        8 << 20, /* ... unless this is the first time, and then with more than that. */
+};
 
 /* -- Records ------------------------------------------------------------------------------ */
 
@@ -105,9 +109,22 @@ static uint32_t gather_values(const struct synod_message *m, struct bytes *value
     return count;
 }
 
-/* Send a message now. Values are those of its entries and votes, in their order. */
-void drive_send(struct replica *r, uint32_t member, const struct synod_message *m,
-                const struct bytes *values)
+/* A large message has to wait behind what has not left yet. Messages are repeated each heartbeat:
+ * if a link is slow, the next copy would come before the first has gone, and the next behind that
+ * one, until the link carries nothing else, and heartbeats come too late. */
+static int is_choked(const struct replica *r, uint32_t member, const struct bytes *values,
+                     uint32_t count, size_t queue_max)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        size += values[i].size;
+    }
+    return size > LARGE && peers_queued(r->peers, r->members[member].peer) > queue_max &&
+           !MUTANT(101);
+}
+
+static void send_now(struct replica *r, uint32_t member, const struct synod_message *m,
+                     const struct bytes *values, size_t queue_max)
 {
     enum {
         HEAD_MAX = WIRE_FIXED_SIZE + 64 * WIRE_VOTE_SIZE,
@@ -120,6 +137,9 @@ void drive_send(struct replica *r, uint32_t member, const struct synod_message *
 
     assert(member != r->options.self);
     assert(wire_head_size(m) <= sizeof head && value_count < PARTS_MAX);
+    if (is_choked(r, member, values, value_count, queue_max)) {
+        return;
+    }
     wire_encode_head(m, head);
     parts[0] = bytes_of(head, wire_head_size(m));
     for (uint32_t i = 0; i < value_count; i++) {
@@ -130,6 +150,13 @@ void drive_send(struct replica *r, uint32_t member, const struct synod_message *
     /* What cannot be sent is lost; the protocol repeats what matters. */
     (void)peers_send(r->peers, r->members[member].peer, (struct peer_frame){.type = FRAME_MESSAGE},
                      parts, count);
+}
+
+/* Send a message now, if there is room. Values are those of its entries and votes, in order. */
+void drive_send(struct replica *r, uint32_t member, const struct synod_message *m,
+                const struct bytes *values)
+{
+    send_now(r, member, m, values, QUEUE_MAX);
 }
 
 static struct held *held_new(struct replica *r, size_t size)
@@ -188,9 +215,10 @@ static void hold(struct replica *r, uint32_t member, const struct synod_message 
     list_append(is_ready && member == r->options.self ? &r->to_self : &r->held, &held->link);
 }
 
-static void send_messages(struct replica *r)
+static void send_messages(struct replica *r, const struct synod_event *event)
 {
     const struct synod_effects *effects = r->effects;
+    const size_t queue_max = event->type == SYNOD_EVENT_PROPOSE ? QUEUE_MAX_FIRST : QUEUE_MAX;
     for (uint32_t i = 0; i < effects->message_count; i++) {
         const struct synod_message *m = &effects->messages[i];
         const int member = replica_member_of(r, m->to);
@@ -199,7 +227,7 @@ static void send_messages(struct replica *r)
         if ((uint32_t)member == r->options.self || m->after_lsn > r->durable) {
             hold(r, (uint32_t)member, m, r->arrays.values, value_count);
         } else {
-            drive_send(r, (uint32_t)member, m, r->arrays.values);
+            send_now(r, (uint32_t)member, m, r->arrays.values, queue_max);
         }
     }
 }
@@ -294,7 +322,7 @@ int drive_step(struct replica *r, const struct synod_event *event)
     }
     append_records(r);
     if (r->phase != PHASE_FAILED) {
-        send_messages(r);
+        send_messages(r, event);
     }
     if (r->phase == PHASE_FAILED) {
         return SYNOD_ERR_STORAGE;

@@ -10,6 +10,10 @@
 #include "replica/replica_internal.h"
 #include "synod/error.h"
 
+enum {
+    SILENT_ELECTIONS = 5 /* A connection lasts so many election time-outs in silence, at least. */
+};
+
 void replica_options_init(struct replica_options *options)
 {
     *options = (struct replica_options){
@@ -122,6 +126,8 @@ int replica_open_peers(struct replica *r, struct report *report)
     options.listen = r->options.listen;
     options.peers = addresses;
     options.frame_size_max = REPLICA_FRAME_BYTES_MAX;
+    const uint64_t silence_us = SILENT_ELECTIONS * (uint64_t)r->options.election_ms * 1000;
+    options.silence_us = options.silence_us > silence_us ? options.silence_us : silence_us;
     options.cluster_key = founding_cluster_key(r);
     options.member = r->identity;
     options.incarnation = replica_life(r);

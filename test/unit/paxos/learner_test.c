@@ -188,6 +188,28 @@ TEST(learner, asks_who_claims_most)
     rig_deinit(&rig);
 }
 
+/* B is near and its word comes first, but it has nothing to give: what it claims is damaged. */
+TEST(learner, asks_another_when_one_was_asked_in_vain)
+{
+    struct rig rig;
+    start(&rig);
+    for (int i = 0; i < 4; i++) {
+        hear(&rig, B);
+        hear(&rig, C);
+        rig_forget(&rig);
+        claim(&rig, B, 3);
+        claim(&rig, C, 2);
+        rig_tick(&rig, 100);
+        rig_expect(&rig, i % 2 == 0 ? "to B: fetch from slot 1\n" : "to C: fetch from slot 1\n");
+    }
+    rig_learn(&rig, C, 1, 7, 9);
+    rig_expect(&rig,
+               "record #1: slot 1 v7 is chosen\n"
+               "to C: fetch from slot 2\n"
+               "chosen: slot 1 v7\n");
+    rig_deinit(&rig);
+}
+
 /* B reaches A, but does not hear it: asking B is of no use, and if its claims counted, B would
  * be asked for ever, and C never. */
 TEST(learner, asks_nobody_who_does_not_answer)

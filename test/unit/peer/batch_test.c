@@ -148,3 +148,64 @@ TEST(peers, put_frames_together_from_pieces_of_any_size)
         close_world(&world);
     }
 }
+
+/* -- Silence ------------------------------------------------------------------------------- */
+
+static uint64_t connections_of(const struct peers *peers)
+{
+    struct peer_statistics statistics;
+    peers_statistics(peers, 0, &statistics);
+    return statistics.connected_count;
+}
+
+static void speak(struct world *world, struct peers *peers)
+{
+    uint8_t body[256];
+    const struct bytes part = bytes_of(body, world->frames);
+    memset(body, (int)world->frames, sizeof body);
+    assert_int_equal(
+        peers_send(peers, 0, (struct peer_frame){.type = PEER_FRAME_TYPE_MIN}, &part, 1), 0);
+    peers_flush(peers);
+    os_pair_settle(world->pair);
+}
+
+static void wait(struct world *world, uint64_t duration_us)
+{
+    os_pair_advance(world->pair, duration_us);
+    os_pair_settle(world->pair);
+}
+
+/* A router that drops everything tells nobody; and who believes in a connection makes no other. */
+TEST(peers, end_a_connection_on_which_nothing_comes)
+{
+    struct world world;
+    open_world(&world, 0);
+    for (uint32_t i = 0; i < 20; i++) {
+        speak(&world, world.a);
+        speak(&world, world.b);
+        wait(&world, 1000000);
+    }
+    assert_int_equal(connections_of(world.a), 1);
+    assert_int_equal(connections_of(world.b), 1);
+    for (uint32_t i = 0; i < 10; i++) {
+        wait(&world, 1000000);
+    }
+    assert_true(connections_of(world.a) > 1);
+    assert_true(connections_of(world.b) > 1);
+    close_world(&world);
+}
+
+/* After that we have not had the time to read what came. */
+TEST(peers, keep_a_connection_when_they_have_stood_still_themselves)
+{
+    struct world world;
+    open_world(&world, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        world.pair->now_us += 60000000;
+        os_pair_settle(world.pair);
+        speak(&world, world.a);
+        speak(&world, world.b);
+    }
+    assert_int_equal(connections_of(world.a), 1);
+    close_world(&world);
+}
