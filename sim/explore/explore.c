@@ -231,6 +231,7 @@ static int explore_all(const struct scope *scopes, uint32_t count, const struct 
     uint64_t states = 0;
     uint64_t violations = 0;
     double seconds = 0;
+    int has_ended_early = 0;
     print_head();
     for (uint32_t i = 0; i < count; i++) {
         struct search_result result;
@@ -241,10 +242,15 @@ static int explore_all(const struct scope *scopes, uint32_t count, const struct 
         states += result.states;
         seconds += result.seconds;
         violations += result.violation.claim != NULL;
+        if (result.is_full) {
+            printf("  scope %s did not fit into memory: nothing is known of the rest\n",
+                   scopes[i].name);
+            has_ended_early = 1;
+        }
     }
     printf("explore: %" PRIu64 " states, %" PRIu64 " violations, %.0f s\n", states, violations,
            seconds);
-    return violations == 0 ? 0 : 1;
+    return violations == 0 && !has_ended_early ? 0 : 1;
 }
 
 static const struct scope *find_scope(const struct scope *scopes, uint32_t count, const char *name)

@@ -566,7 +566,8 @@ void node_step(struct node_bench *bench, uint32_t member, uint32_t node, struct 
     escape_prepare(&escape);
     if (setjmp(escape.to) == 0) {
         take_apart(bench, node);
-        if (!happen(bench, event)) {
+        const int has_happened = happen(bench, event);
+        if (!has_happened && (outcome->flags & NODE_BROKEN) == 0) {
             outcome->flags = NODE_IMPOSSIBLE;
         } else if ((outcome->flags & NODE_BROKEN) == 0) {
             while (!bench->parts->scope->is_disk_slow && bench->pending.count > 0) {
@@ -574,7 +575,9 @@ void node_step(struct node_bench *bench, uint32_t member, uint32_t node, struct 
             }
             struct synod_status status;
             synod_core_status(bench->core, &status);
-            if (status.round > scope_round_max(bench->parts->scope)) {
+            node_check_life(bench);
+            if (status.round > scope_round_max(bench->parts->scope) &&
+                (outcome->flags & NODE_BROKEN) == 0) {
                 outcome->flags = NODE_IMPOSSIBLE;
             }
             outcome->node = put_together(bench);

@@ -130,8 +130,7 @@ void node_check_life(struct node_bench *bench)
     synod_core_status(bench->core, &status);
     if (synod_ballot_compare(status.promised, bench->node.told) < 0) {
         node_break(bench, "promised never falls",
-                   "has promised %" PRIu64 ".%" PRIu64 " and knows of %" PRIu64 ".%" PRIu64
-                   " after a restart",
+                   "has promised %" PRIu64 ".%" PRIu64 " and knows of %" PRIu64 ".%" PRIu64 " now",
                    bench->node.told.round, bench->node.told.member, status.promised.round,
                    status.promised.member);
     }

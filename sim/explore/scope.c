@@ -29,6 +29,9 @@ static const struct scope CI[] = {
     {"b", "two slots, and a change of leader between them",
      3, 0, 0, 2, 2, DECIDING, 0, 0,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+    {"b2", "the same, with promises that come in pieces",
+     3, 0, 0, 2, 2, DECIDING | SCOPE_PIECES, 0, 3 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
     {"c1", "four members, quorums of three and of two",
      4, 3, 2, 2, 1, PHASES | LEARNING, 0, 0,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}},
@@ -47,7 +50,7 @@ static const struct scope CI[] = {
 };
 
 static const struct scope RELEASE[] = {
-    {"a1", "one slot, three ballots of two proposers, all messages",
+    {"a1", "one slot, three ballots of two proposers, refusals and notices",
      3, 0, 0, 2, 1, PHASES | LEARNING, 0, 0,
      {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2}},
     {"a2", "the same on slow disks, and two crashes",
@@ -55,6 +58,9 @@ static const struct scope RELEASE[] = {
      {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 2}},
     {"b", "two slots, and a change of leader between them",
      3, 0, 0, 2, 2, PHASES | LEARNING, 0, 200 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+    {"b2", "the same, with promises that come in pieces",
+     3, 0, 0, 2, 2, DECIDING | SCOPE_PIECES, 0, 100 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
     {"c1", "four members, quorums of three and of two, a crash",
      4, 3, 2, 2, 1, PHASES | LEARNING, 1, 200 * MILLION,
@@ -67,7 +73,7 @@ static const struct scope RELEASE[] = {
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}},
     {"e", "a snapshot, a member that is too far behind, and a crash",
      3, 0, 0, 2, 1, DECIDING | FETCHING | ASKING | SCOPE_LATECOMER, 0, 200 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1,
       [SCOPE_CRASHES] = 1}},
 };
 /* clang-format on */
@@ -99,7 +105,7 @@ struct synod_options scope_options(const struct scope *scope, uint32_t self)
     }
     options.window = scope->slots <= 2 ? SCOPE_WINDOW / 2 : SCOPE_WINDOW;
     options.pipeline_max = options.window / 2;
-    options.entries_max = 2;
+    options.entries_max = (scope->messages & SCOPE_PIECES) != 0 ? 1 : 2;
     options.reads_max = 2;
     options.heartbeat_ms = 100;
     options.election_ms = 500;

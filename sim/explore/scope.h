@@ -15,6 +15,10 @@ enum {
      * others whether they are there although it does not lead, and so hears who knows more; else
      * only leaders ask, as reads need it. */
     SCOPE_LATECOMER = 1,
+
+    /* Also beside them: a message has one entry, or one vote, so that a promise about more than one
+     * slot comes in pieces. Else it has two. */
+    SCOPE_PIECES = 1 << 30,
 };
 
 /* What may happen only so often, over all members. */
@@ -37,7 +41,7 @@ struct scope {
     uint32_t proposers;    /* The first so many may stand. */
     uint32_t slots;        /* No leader proposes beyond. */
     uint32_t messages;     /* Set of the types that the network carries: 1 << type; and
-                            * SCOPE_LATECOMER. */
+                            * SCOPE_LATECOMER, SCOPE_PIECES. */
     uint32_t is_disk_slow; /* Records become durable one by one, in steps of their own. */
     uint64_t states_max;   /* Where the search stops, unless another bound is asked for; 0: when
                             * all has been seen. */

@@ -167,6 +167,7 @@ static void seek_all(struct search *search, struct seeker *seekers)
     while (this_level(search)->count > 0 && !atomic_load(&search->is_over)) {
         const uint64_t here = this_level(search)->count;
         if (make_room(search, before) != 0) {
+            result->is_full = 1;
             return;
         }
         before = here;
@@ -178,6 +179,7 @@ static void seek_all(struct search *search, struct seeker *seekers)
         search->turn = 1 - search->turn;
         tell_progress(search);
     }
+    result->is_full = atomic_load(&search->is_full);
     result->is_whole = this_level(search)->count == 0 && !atomic_load(&search->is_over);
 }
 

@@ -15,6 +15,7 @@ struct search_result {
     uint64_t frontier; /* States of the last level. */
     uint32_t depth;    /* Levels that were gone through whole. */
     uint32_t is_whole; /* Nothing was left out. */
+    uint32_t is_full;  /* It ended because memory did. */
     uint64_t nodes;    /* Different states of single members. */
     uint64_t messages; /* Different messages. */
     double seconds;

@@ -60,8 +60,8 @@ class Layer:
     def repeat(self, row, killer):
         command, variables = self.command(row.number, killer)
         outcome = self.runner.run(row.number, command, variables)
-        if not outcome.failed:
-            return None
+        if not outcome.failed or outcome.code == 2:
+            return None  # 2: it was asked for something that is not there.
         calm, variables = self.command(0, killer)
         seconds = self.runner.passes_without(calm, variables)
         if seconds is None or (outcome.code is None and seconds > SECONDS_MAX / 10):
