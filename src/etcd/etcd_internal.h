@@ -113,10 +113,13 @@ void request_wait_for_state(struct request *request, void (*on_ready)(struct req
 /* Each of these answers, after which the request must not be touched. */
 void request_fail(struct request *request, struct failure failure);
 void request_fail_store(struct request *request, int kv_error);
-void request_reply(struct request *request, struct bytes reply); /* Copied. */
 
-/* Answer with what is in the scratch buffer; where `error` is not 0 there was no memory for it. */
+/* Answer with what is in the scratch buffer; where `error` is not 0 there was no memory for it. A
+ * read: where there is no room for the answer, "too many requests". */
 void request_reply_scratch(struct request *request, int error);
+
+/* The same for what is done already: where there is no room, its outcome is not known. */
+void request_reply_done(struct request *request, int error);
 
 /* Fail every request whose deadline has passed, and set the timer to the next one. */
 void request_check_deadlines(struct etcd_server *server);

@@ -109,6 +109,9 @@ int etcd_server_new(struct os *os, const struct etcd_server_options *options,
     grpc_server_options_init(&grpc_options);
     grpc_options.message_max = options->request_size_max + MESSAGE_MARGIN;
     grpc_options.memory_max = options->memory_max != 0 ? options->memory_max : MEMORY_MAX;
+    if (options->output_max != 0) {
+        grpc_options.connection_output_max = options->output_max;
+    }
     server->timer = os_timer_new(os, on_timer, server);
     if (server->timer != NULL) { /* Last: what registered with the loop may not be freed yet. */
         server->grpc = grpc_server_new(os, &grpc_options, &client_handlers, server);

@@ -12,7 +12,6 @@
 #include "base/assert.h"
 #include "etcd/etcd_internal.h"
 #include "kv/decode.h"
-#include "synod/error.h"
 
 /* -- Range ---------------------------------------------------------------------------- */
 
@@ -78,12 +77,7 @@ static void on_applied(struct request *request, const void *outcome)
     }
     struct etcd_server *server = request->server;
     const struct kv_header header = etcd_server_header(server, result->term);
-    if (encode_result(etcd_server_scratch(server), &header, result) != 0) {
-        /* It is done. Whoever was told that there are too many requests would do it again. */
-        request_fail(request, failure_of_replica(SYNOD_ERR_UNKNOWN));
-        return;
-    }
-    request_reply_scratch(request, 0);
+    request_reply_done(request, encode_result(etcd_server_scratch(server), &header, result));
 }
 
 /* Submit it, if what was decoded is in order. */

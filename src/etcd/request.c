@@ -52,19 +52,25 @@ void request_fail_store(struct request *request, int kv_error)
     request_fail(request, failure_of_store(kv_error));
 }
 
-void request_reply(struct request *request, struct bytes reply)
+/* Answer with what is in the scratch buffer; where that cannot be, with `failure`. */
+static void reply_scratch(struct request *request, int error, struct failure failure)
 {
-    grpc_call_reply(request->call, reply);
+    if (error != 0 || grpc_call_reply(request->call, buffer_bytes(&request->server->answer)) != 0) {
+        request_fail(request, failure);
+        return;
+    }
     end(request, GRPC_OK);
 }
 
 void request_reply_scratch(struct request *request, int error)
 {
-    if (error != 0) {
-        request_fail(request, failure_of_memory());
-        return;
-    }
-    request_reply(request, buffer_bytes(&request->server->answer));
+    reply_scratch(request, error, failure_of_memory());
+}
+
+/* Whoever was told that there are too many requests would do it again. */
+void request_reply_done(struct request *request, int error)
+{
+    reply_scratch(request, error, failure_of_replica(SYNOD_ERR_UNKNOWN));
 }
 
 /* -- The beginning -------------------------------------------------------------------- */

@@ -127,31 +127,29 @@ uint8_t *grpc_call_reserve(struct grpc_call *call, size_t size)
     return to + MESSAGE_PREFIX_SIZE;
 }
 
-void grpc_call_commit(struct grpc_call *call)
+int grpc_call_commit(struct grpc_call *call)
 {
     struct exchange *exchange = exchange_of(call);
     assert(exchange->kind == EXCHANGE_UNARY);
     assert(buffer_size(&exchange->out) >= MESSAGE_PREFIX_SIZE);
 
     if (!exchange_may_queue(exchange, buffer_size(&exchange->out))) {
-        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED,
-                       "grpc: the client does not read its answers: too many are waiting");
-        return;
+        return -ENOBUFS;
     }
     finish(exchange, GRPC_OK, NULL);
+    return 0;
 }
 
-void grpc_call_reply(struct grpc_call *call, struct bytes message)
+int grpc_call_reply(struct grpc_call *call, struct bytes message)
 {
     uint8_t *to = grpc_call_reserve(call, message.size);
     if (to == NULL) {
-        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "grpc: no memory for the answer");
-        return;
+        return -ENOMEM;
     }
     if (message.size > 0) {
         memcpy(to, message.data, message.size);
     }
-    grpc_call_commit(call);
+    return grpc_call_commit(call);
 }
 
 /* -- Streams ---------------------------------------------------------------------------- */

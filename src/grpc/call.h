@@ -52,13 +52,16 @@ void *grpc_call_owner(const struct grpc_call *call);
 
 /* -- The answer of a unary call --------------------------------------------------------- */
 
-/* Answer with one message (copied) and status OK. */
-void grpc_call_reply(struct grpc_call *call, struct bytes message);
+/* Answer with one message (copied) and status OK. Returns 0, -ENOMEM without memory or where the
+ * message is above 4 GiB, or -ENOBUFS where too many answers wait for this client already. After an
+ * error nothing is answered yet: fail the call, with what the client may believe then. */
+int grpc_call_reply(struct grpc_call *call, struct bytes message);
 
 /* The same without the copy: ask for the room of exactly `size` bytes, fill it, commit. NULL
- * when there is no memory: then fail the call instead. A reserved call may still be failed. */
+ * when there is no memory: then fail the call instead, as after an error of the commit, which is
+ * -ENOBUFS. A reserved call may still be failed. */
 uint8_t *grpc_call_reserve(struct grpc_call *call, size_t size);
-void grpc_call_commit(struct grpc_call *call);
+int grpc_call_commit(struct grpc_call *call);
 
 /* Answer with a status other than OK and no message. `text` is copied. */
 void grpc_call_fail(struct grpc_call *call, enum grpc_code code, const char *text);

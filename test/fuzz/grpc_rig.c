@@ -36,6 +36,13 @@ static void look_at(struct grpc_call *call)
     (void)grpc_call_authority(call);
 }
 
+static void reply(struct grpc_call *call, struct bytes message)
+{
+    if (grpc_call_reply(call, message) != 0) {
+        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "no room");
+    }
+}
+
 static void on_call(void *context, struct grpc_call *call)
 {
     struct grpc_rig *rig = context;
@@ -48,11 +55,13 @@ static void on_call(void *context, struct grpc_call *call)
         uint8_t *room = grpc_call_reserve(call, MUCH);
         assert(room != NULL);
         memset(room, 'x', MUCH);
-        grpc_call_commit(call);
+        if (grpc_call_commit(call) != 0) {
+            grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "no room");
+        }
     } else if (is_path(path, "/t.S/Fail")) {
         grpc_call_fail(call, GRPC_ABORTED, "100% no\n");
     } else {
-        grpc_call_reply(call, grpc_call_message(call));
+        reply(call, grpc_call_message(call));
     }
 }
 
@@ -226,7 +235,7 @@ static void end_call(struct grpc_rig *rig, int is_failed)
     if (is_failed) {
         grpc_call_fail(call, GRPC_UNAVAILABLE, "late");
     } else {
-        grpc_call_reply(call, bytes_of_text("held"));
+        reply(call, bytes_of_text("held"));
     }
 }
 

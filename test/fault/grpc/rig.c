@@ -44,7 +44,10 @@ static void on_call(void *context, struct grpc_call *call)
     struct rig *rig = context;
     const struct bytes path = grpc_call_path(call);
     if (is_path(path, "/t.S/Echo")) {
-        grpc_call_reply(call, grpc_call_message(call));
+        if (grpc_call_reply(call, grpc_call_message(call)) != 0) {
+            assert_true(fault_has_struck());
+            grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "no room");
+        }
     } else if (is_path(path, "/t.S/Hold")) {
         rig->held = call;
     } else {

@@ -59,7 +59,7 @@ synod_member_id replica_member_id(__attribute__((unused)) const struct replica *
     return 100 + index;
 }
 
-void front_answer(struct front *front, int error)
+void front_answer_now(struct front *front, int error)
 {
     struct replica *replica = &front->replica;
     assert_true(replica->answered < replica->asked_count);
@@ -83,6 +83,11 @@ void front_answer(struct front *front, int error)
     }
     fault_leave(was);
     buffer_deinit(&asked->command);
+}
+
+void front_answer(struct front *front, int error)
+{
+    front_answer_now(front, error);
     os_pair_settle(front->pair);
 }
 
@@ -99,10 +104,18 @@ static void start_server(struct front *front, struct os *os,
     }
 }
 
+static struct front *new_front(struct os_pair *pair, struct os *os,
+                               const struct front_limits *limits);
+
 struct front *front_new(void)
 {
+    return front_new_limited(&(struct front_limits){.output_max = 0});
+}
+
+struct front *front_new_limited(const struct front_limits *limits)
+{
     struct os_pair *pair = os_pair_new();
-    struct front *front = front_new_on(pair, &pair->os);
+    struct front *front = new_front(pair, &pair->os, limits);
     assert_true(front->server != NULL && front->address[0] != '\0');
     front_connect(front);
     return front;
@@ -122,6 +135,12 @@ void front_connect(struct front *front)
 }
 
 struct front *front_new_on(struct os_pair *pair, struct os *os)
+{
+    return new_front(pair, os, &(struct front_limits){.output_max = 0});
+}
+
+static struct front *new_front(struct os_pair *pair, struct os *os,
+                               const struct front_limits *limits)
 {
     static const char *const peer_urls[] = {"http://10.0.0.1:2380", NULL};
     static const char *const client_urls[] = {"http://10.0.0.1:2379", NULL};
@@ -152,6 +171,7 @@ struct front *front_new_on(struct os_pair *pair, struct os *os)
         .self = 1,
         .txn_ops_max = 5,
         .request_size_max = 10000,
+        .output_max = limits->output_max,
         .quota_bytes = 1 << 30,
     };
     const int was = fault_enter(1);

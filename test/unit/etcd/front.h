@@ -45,6 +45,13 @@ struct front {
 
 /* A front end with limits of 5 operations and 10,000 bytes; there is a leader. */
 struct front *front_new(void);
+
+/* The same with limits of its own; 0: the default. */
+struct front_limits {
+    size_t output_max;
+};
+struct front *front_new_limited(const struct front_limits *limits);
+
 void front_free(struct front *front);
 
 /* The same for tests in which something fails (fault.h): the server is on an os that stands
@@ -58,6 +65,9 @@ void front_connect(struct front *front);
 /* Answer the oldest question: apply the command or let the read go on; with an error: only say
  * so. */
 void front_answer(struct front *front, int error);
+
+/* The same, within this turn of the loop: nothing leaves yet. */
+void front_answer_now(struct front *front, int error);
 
 /* How a call ended. */
 struct outcome {

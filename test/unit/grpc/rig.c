@@ -30,7 +30,7 @@ static void on_call(void *context, struct grpc_call *call)
     struct rig *rig = context;
     const struct bytes path = grpc_call_path(call);
     if (is_path(path, "/t.S/Echo")) {
-        grpc_call_reply(call, grpc_call_message(call));
+        assert_int_equal(grpc_call_reply(call, grpc_call_message(call)), 0);
     } else if (is_path(path, "/t.S/Hold")) {
         assert_true(rig->held_count < HELD_MAX);
         rig->held[rig->held_count++] = call;
@@ -44,7 +44,7 @@ static void on_call(void *context, struct grpc_call *call)
         for (size_t i = 0; i < size; i++) {
             to[i] = (uint8_t)(i * 7);
         }
-        grpc_call_commit(call);
+        assert_int_equal(grpc_call_commit(call), 0);
     } else {
         grpc_call_fail(call, GRPC_ABORTED, "100% no\n");
     }

@@ -191,7 +191,7 @@ TEST(server, takes_answers_late_and_in_any_order)
     assert_int_equal(rig->held_count, 2);
     assert_int_equal(answers[0].count + answers[1].count, 0);
 
-    grpc_call_reply(rig->held[1], grpc_call_message(rig->held[1]));
+    assert_int_equal(grpc_call_reply(rig->held[1], grpc_call_message(rig->held[1])), 0);
     os_pair_settle(rig->pair);
     assert_int_equal(answers[0].count, 0);
     assert_true(bytes_equal(buffer_bytes(&answers[1].message), bytes_of_text("second")));
@@ -220,7 +220,7 @@ TEST(server, hands_on_the_deadline_and_the_metadata)
     assert_null(grpc_call_metadata(call, "hasleader").data);
     assert_true(bytes_equal(grpc_call_authority(call), bytes_of_text(rig->address)));
     assert_string_equal(grpc_call_peer_name(call), "memory:1");
-    grpc_call_reply(call, bytes_of_text("x"));
+    assert_int_equal(grpc_call_reply(call, bytes_of_text("x")), 0);
     os_pair_settle(rig->pair);
     answer_deinit(&answer);
     rig_free(rig);
@@ -242,7 +242,7 @@ TEST(server, is_told_when_a_client_runs_out_of_time)
     assert_int_equal(late.code, GRPC_DEADLINE_EXCEEDED);
     assert_int_equal(rig->cancels, 1);
 
-    grpc_call_reply(rig->held[0], bytes_of_text("too late"));
+    assert_int_equal(grpc_call_reply(rig->held[0], bytes_of_text("too late")), 0);
     rig_call(rig, "/t.S/Echo", bytes_of_text("y"), 50000, &next);
     os_pair_settle(rig->pair);
     assert_int_equal(late.count, 1);
@@ -311,7 +311,7 @@ TEST(server, is_told_of_every_pending_call_when_a_connection_dies)
     assert_int_equal(answers[0].count, 0);
     assert_int_equal(grpc_server_counts(rig->server).connections, 0);
     for (int i = 0; i < 3; i++) {
-        grpc_call_reply(rig->held[i], bytes_of_text("nobody hears this"));
+        assert_int_equal(grpc_call_reply(rig->held[i], bytes_of_text("nobody hears this")), 0);
     }
     assert_int_equal(grpc_server_counts(rig->server).memory, 0);
     rig_free(rig);
@@ -335,7 +335,7 @@ TEST(server, tells_every_pending_call_when_it_stops)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(answers[i].count, 1);
         assert_int_equal(answers[i].code, GRPC_UNAVAILABLE);
-        grpc_call_reply(rig->held[i], bytes_of_text("nobody hears this"));
+        assert_int_equal(grpc_call_reply(rig->held[i], bytes_of_text("nobody hears this")), 0);
     }
     const struct grpc_request request = {.path = "/t.S/Echo"};
     assert_int_equal(grpc_channel_call(rig->channel, &request, answer_take, &answers[0], NULL),
@@ -485,7 +485,7 @@ TEST(server, refuses_requests_when_its_memory_is_used_up)
     assert_int_equal(rig->held_count, 20 - refused);
     assert_true(grpc_server_counts(rig->server).memory <= 1000000);
     for (size_t i = 0; i < rig->held_count; i++) {
-        grpc_call_reply(rig->held[i], bytes_of_text("x"));
+        assert_int_equal(grpc_call_reply(rig->held[i], bytes_of_text("x")), 0);
     }
     os_pair_settle(rig->pair);
     assert_int_equal(grpc_server_counts(rig->server).memory, 0);
@@ -493,5 +493,34 @@ TEST(server, refuses_requests_when_its_memory_is_used_up)
         assert_int_equal(answers[i].count, 1);
         answer_deinit(&answers[i]);
     }
+    rig_free(rig);
+}
+
+/* The handler knows what its answer was about: what it is told of is not yet answered. */
+TEST(server, tells_the_handler_when_there_is_no_room_for_an_answer)
+{
+    struct grpc_server_options options;
+    grpc_server_options_init(&options);
+    options.connection_output_max = 1000;
+    struct rig *rig = rig_new(&options);
+    struct answer answers[2] = {0};
+    static uint8_t message[900];
+
+    rig_connect(rig);
+    for (int i = 0; i < 2; i++) {
+        rig_call(rig, "/t.S/Hold", bytes_of_text("x"), 0, &answers[i]);
+    }
+    os_pair_settle(rig->pair);
+    assert_int_equal(grpc_call_reply(rig->held[0], bytes_of(message, sizeof message)), 0);
+    assert_int_equal(grpc_call_reply(rig->held[1], bytes_of(message, 200)), -ENOBUFS);
+    grpc_call_fail(rig->held[1], GRPC_UNAVAILABLE, "it was done, though");
+    os_pair_settle(rig->pair);
+    assert_int_equal(answers[0].code, GRPC_OK);
+    assert_int_equal(buffer_size(&answers[0].message), sizeof message);
+    assert_int_equal(answers[1].count, 1);
+    assert_int_equal(answers[1].code, GRPC_UNAVAILABLE);
+    assert_string_equal(answers[1].text, "it was done, though");
+    assert_int_equal(grpc_server_counts(rig->server).memory, 0);
+    answer_deinit(&answers[0]);
     rig_free(rig);
 }
