@@ -1,6 +1,8 @@
 /* arena.c -- memory that is taken in small pieces and given back all at once. */
 #include "base/arena.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/heap.h"
 
@@ -62,6 +64,31 @@ void *arena_allocate(struct arena *arena, size_t size)
     /* Rounding up may pass the end of a chunk only by what alignment would waste anyway. */
     arena->next = taken < left ? piece + taken : arena->end;
     return piece;
+}
+
+void *arena_resize(struct arena *arena, void *piece, size_t old_size, size_t size)
+{
+    struct arena_chunk *chunk = arena->chunks;
+    uint8_t *const next = arena->next;
+    assert(chunk != NULL);
+    assert((uint8_t *)piece >= first_piece(chunk) && (uint8_t *)piece <= next);
+    assert((size_t)(next - (uint8_t *)piece) >= old_size);
+    assert((size_t)(next - (uint8_t *)piece) < old_size + ARENA_ALIGN);
+
+    arena->next = piece;
+    if (size <= (size_t)(arena->end - arena->next)) {
+        return arena_allocate(arena, size);
+    }
+    if (grow(arena, size) != 0) {
+        arena->next = next;
+        return NULL;
+    }
+    memcpy(arena->next, piece, old_size);
+    if (piece == first_piece(chunk) && chunk->size != ARENA_CHUNK_SIZE) {
+        arena->chunks->older = chunk->older;
+        heap_release(chunk);
+    }
+    return arena_allocate(arena, size);
 }
 
 /* Free every chunk but `kept`, which may be NULL. */

@@ -110,7 +110,8 @@ void request_submit(struct request *request, uint32_t kind,
 /* Go on in `on_ready` when the state is as new as this request. */
 void request_wait_for_state(struct request *request, void (*on_ready)(struct request *request));
 
-/* Each of these answers, after which the request must not be touched. */
+/* Each of these answers, after which the request must not be touched, nor what is in the server's
+ * scratch memory. */
 void request_fail(struct request *request, struct failure failure);
 void request_fail_store(struct request *request, int kv_error);
 

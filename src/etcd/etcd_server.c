@@ -12,6 +12,7 @@ enum {
     MESSAGE_MARGIN = 512 * 1024, /* etcd's: gRPC takes so much more than a request may
                                        * have, so that the answer is ours and not gRPC's. */
     MEMORY_MAX = 512 * 1024 * 1024,
+    ANSWER_MAX = 128 * 1024 * 1024,
     SCRATCH_KEPT = 64 * 1024,
 };
 
@@ -104,6 +105,10 @@ int etcd_server_new(struct os *os, const struct etcd_server_options *options,
         .options = *options,
         .started_ms = os_wall_ms(os),
     };
+    if (options->answer_max == 0) {
+        server->options.answer_max = ANSWER_MAX;
+    }
+    machine_limit_answers(options->machine, server->options.answer_max);
     list_init(&server->requests);
     list_init(&server->spare);
     grpc_server_options_init(&grpc_options);

@@ -51,6 +51,7 @@ struct etcd_server_options {
     size_t request_size_max; /* --max-request-bytes, of a change. */
     size_t memory_max;       /* Of all requests and answers held; 0: a default. */
     size_t output_max;       /* Of answers that wait for one connection; 0: a default. */
+    uint64_t answer_max;     /* Bytes of one answer of the store, roughly; 0: a default. */
     uint64_t quota_bytes;    /* Told to clients; not enforced yet. */
 };
 

@@ -28,12 +28,13 @@ static int decode_range_request(struct request *request, struct kv_range_request
     return error == 0;
 }
 
-static void answer_range(struct request *request, const struct kv_range_request *range)
+static void answer_range(struct request *request, struct kv_range_request *range)
 {
     struct etcd_server *server = request->server;
     struct kv_range_result result;
 
     arena_reset(&server->arena);
+    range->answer_max = server->options.answer_max;
     const int error = kv_range(etcd_server_kv(server), range, &server->arena, &result);
     if (error != 0) {
         request_fail_store(request, error);
@@ -77,7 +78,9 @@ static void on_applied(struct request *request, const void *outcome)
     }
     struct etcd_server *server = request->server;
     const struct kv_header header = etcd_server_header(server, result->term);
-    request_reply_done(request, encode_result(etcd_server_scratch(server), &header, result));
+    const int error =
+        result->lost != 0 ? -1 : encode_result(etcd_server_scratch(server), &header, result);
+    request_reply_done(request, error);
 }
 
 /* Submit it, if what was decoded is in order. */
@@ -129,9 +132,10 @@ static void answer_txn(struct request *request, struct kv_txn_request *txn)
     struct kv_txn_result result;
 
     assert(kv_txn_is_read_only(txn));
+    txn->answer_max = server->options.answer_max;
     const int error = kv_txn(etcd_server_kv(server), txn, &server->arena, &result);
-    if (error != 0) {
-        request_fail_store(request, error);
+    if (error != 0 || result.lost != 0) {
+        request_fail_store(request, error != 0 ? error : result.lost);
         return;
     }
     const struct kv_header header = etcd_server_header(server, 0);

@@ -36,6 +36,8 @@ static void end(struct request *request, enum grpc_code code)
     server->counts[request->method].handled[(unsigned)code % GRPC_CODE_COUNT]++;
     deadlines_remove(&server->deadlines, &request->deadline);
     request->call = NULL;
+    arena_reset(&server->arena); /* A large answer's memory is not held until the next. */
+    (void)etcd_server_scratch(server);
     if (!request->is_waiting) {
         free_request(request);
     }

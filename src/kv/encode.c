@@ -358,7 +358,7 @@ int encode_txn(struct buffer *to, const struct kv_header *header, struct kv_txn_
 
 int encode_result(struct buffer *to, const struct kv_header *header, struct kv_result *result)
 {
-    assert(result->error == 0);
+    assert(result->error == 0 && result->lost == 0);
     switch (result->kind) {
     case KV_COMMAND_PUT:
         return encode_put(to, header, &result->put);

@@ -28,7 +28,7 @@ int encode_compaction(struct buffer *to, const struct kv_header *header,
  * revision only, those of nested txns empty ones, as etcd's have. */
 int encode_txn(struct buffer *to, const struct kv_header *header, struct kv_txn_result *result);
 
-/* Whichever of them the result is; its error is 0. */
+/* Whichever of them the result is; it has no error and was not lost. */
 int encode_result(struct buffer *to, const struct kv_header *header, struct kv_result *result);
 
 #endif /* KV_ENCODE_H */

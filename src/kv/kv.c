@@ -81,34 +81,85 @@ int kv_put(struct kv *kv, const struct kv_put_request *request, struct kv_put_re
     return error;
 }
 
-/* DeleteRange (RPC KV.DeleteRange, and inside a txn). The items are gathered first: a deletion
- * may copy the very nodes that a scan stands in. */
-int store_delete_range(struct kv *kv, const struct kv_delete_range_request *request,
-                       struct arena *arena, struct kv_delete_range_result *result)
+enum {
+    DELETED_AT_ONCE = 128
+};
+
+/* Delete the first keys of a range, at most DELETED_AT_ONCE. They are gathered first: a deletion
+ * may copy the very nodes that a scan stands in. `deleted`: what they held; `count`: how many. */
+static int delete_some(struct kv *kv, struct bytes key, struct bytes range_end,
+                       const struct item *deleted[DELETED_AT_ONCE], size_t *count)
 {
-    struct item_array found = {0};
     struct store_scan scan;
     const struct item *item;
 
+    *count = 0;
+    assert(key.size > 0);
+    store_scan(&scan, kv, key, range_end, store_now(kv));
+    while (*count < (size_t)DELETED_AT_ONCE && (item = store_scan_next(&scan)) != NULL) {
+        deleted[(*count)++] = item;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        if (store_delete(kv, item_key(deleted[i])) != 0) {
+            return KV_ERR_NO_MEMORY;
+        }
+        assert(kv->changes > 0);
+    }
+    assert(*count <= (size_t)DELETED_AT_ONCE);
+    return 0;
+}
+
+/* Put into the answer what was deleted. Returns why it is lost, or 0. */
+static int keep_previous(struct item_array *previous, struct room *room,
+                         const struct item *const *deleted, size_t count)
+{
+    int lost = 0;
+    assert(count <= (size_t)DELETED_AT_ONCE);
+    assert(previous->count % DELETED_AT_ONCE == 0);
+    for (size_t i = 0; i < count && lost == 0; i++) {
+        lost = item_array_append(previous, room->arena, deleted[i]);
+        if (lost == 0) {
+            lost = room_take(room, deleted[i], 0);
+        }
+    }
+    return lost;
+}
+
+/* DeleteRange (RPC KV.DeleteRange, and inside a txn): some keys after the other, so that deleting
+ * itself needs no memory that grows with them. Where some are left, the last one is the place to
+ * go on from: it is absent by then, and its key lives on behind its tombstone. */
+int store_delete_range(struct kv *kv, const struct kv_delete_range_request *request,
+                       struct room *room, struct kv_delete_range_result *result)
+{
+    const struct item *deleted[DELETED_AT_ONCE];
+    struct item_array previous = {0};
+    struct bytes from = request->key;
+    int64_t total = 0;
+    int lost = 0;
+    size_t count;
+
     assert(request->key.size > 0);
     assert(kv->compacted <= kv->revision);
-    store_scan(&scan, kv, request->key, request->range_end, store_now(kv));
-    while ((item = store_scan_next(&scan)) != NULL) {
-        if (item_array_append(&found, arena, item) != 0) {
-            return KV_ERR_NO_MEMORY;
+    do {
+        const int error = delete_some(kv, from, request->range_end, deleted, &count);
+        if (error != 0) {
+            return error;
         }
-    }
-    for (size_t i = 0; i < found.count; i++) {
-        if (store_delete(kv, item_key(found.items[i])) != 0) {
-            return KV_ERR_NO_MEMORY;
+        if (result != NULL && request->wants_previous && lost == 0) {
+            lost = keep_previous(&previous, room, deleted, count);
         }
-    }
+        total += (int64_t)count;
+        from = count > 0 ? item_key(deleted[count - 1]) : from;
+    } while (count == (size_t)DELETED_AT_ONCE);
+    assert(total >= 0);
+    assert(lost != 0 || previous.count == 0 || (int64_t)previous.count == total);
     if (result != NULL) {
         *result = (struct kv_delete_range_result){
             .revision = store_now(kv),
-            .deleted = (int64_t)found.count,
-            .items = found.items,
-            .item_count = request->wants_previous ? found.count : 0,
+            .deleted = total,
+            .items = lost == 0 ? previous.items : NULL,
+            .item_count = lost == 0 ? previous.count : 0,
+            .lost = lost,
         };
     }
     return 0;
@@ -119,7 +170,8 @@ int kv_delete_range(struct kv *kv, const struct kv_delete_range_request *request
 {
     assert(request->key.size > 0);
     assert(kv->changes == 0);
-    const int error = store_delete_range(kv, request, arena, result);
+    struct room room = room_of(arena, request->answer_max);
+    const int error = store_delete_range(kv, request, &room, result);
     store_commit(kv);
     assert(error != 0 || result == NULL || result->revision == kv->revision);
     return error;

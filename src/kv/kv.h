@@ -9,6 +9,10 @@
  * Errors     0, or a negative enum kv_error. On an error nothing was changed, except that
  *            KV_ERR_NO_MEMORY in the middle of a txn or of a deletion of a range leaves
  *            the store half changed: whoever applies a log must then stop (machine.c does).
+ * Answers    May be bounded (`answer_max`): a request of a few bytes can ask for any number. What
+ *            is read only is refused above it. A write is done all the same, for what a replica
+ *            has room for must not decide what is applied; its answer is then lost (`lost`), as it
+ *            is where there is no memory for it.
  * Threads    One thread, apart from the readers of a dump (dump.h). */
 #ifndef KV_KV_H
 #define KV_KV_H
@@ -33,7 +37,9 @@
     X(KV_ERR_COMPACTED, -9, 11, "etcdserver: mvcc: required revision has been compacted")          \
     X(KV_ERR_FUTURE, -10, 11, "etcdserver: mvcc: required revision is a future revision")          \
     X(KV_ERR_MALFORMED, -11, 13, "grpc: error unmarshalling request: malformed message")           \
-    X(KV_ERR_NO_MEMORY, -12, 8, "etcdserver: too many requests")
+    X(KV_ERR_NO_MEMORY, -12, 8, "etcdserver: too many requests")                                   \
+    X(KV_ERR_TOO_LARGE, -13, 8,                                                                    \
+      "etcdserver: the answer is too large; ask for less of it (limit, keys_only)")
 
 #define KV_ERROR_ENUM(name, code, status, text) name = (code),
 enum kv_error {
@@ -77,6 +83,8 @@ struct kv_range_request {
     int64_t max_create_revision;
     int32_t sort_order;      /* enum kv_sort_order. */
     int32_t sort_target;     /* enum kv_sort_target. */
+    uint64_t answer_max;     /* Bytes that the answer may take, roughly; 0: any. No part of the
+                              * message: the caller sets it. The same in the next ones. */
     uint8_t is_serializable; /* The caller's business. */
     uint8_t is_keys_only;
     uint8_t is_count_only;
@@ -94,6 +102,7 @@ struct kv_put_request {
 struct kv_delete_range_request {
     struct bytes key;
     struct bytes range_end;
+    uint64_t answer_max;
     uint8_t wants_previous; /* prev_kv. */
 };
 
@@ -171,6 +180,7 @@ struct kv_txn_request {
     struct kv_txn_request *next;  /* Scratch of the decoder: what to decode after this. */
     struct kv_response *response; /* Scratch of kv_txn(): where its answer goes; NULL: nowhere. */
     struct bytes encoded;         /* Scratch of the decoder. */
+    uint64_t answer_max;          /* Of the request itself, for all that is in it. */
     uint32_t compare_count;
     uint32_t depth;        /* Of nesting; 0: the request itself. */
     int32_t ops_left;      /* Scratch of kv_check_txn(): operations it may have. */
@@ -198,6 +208,7 @@ struct kv_delete_range_result {
     int64_t deleted;           /* Keys. */
     const struct item **items; /* What was deleted, where it was asked for. In the arena. */
     size_t item_count;
+    int lost; /* 0, or why there is no answer: KV_ERR_TOO_LARGE, KV_ERR_NO_MEMORY. */
 };
 
 /* An answer inside a txn's. They stand in one array in the order of writing: each is followed
@@ -218,6 +229,7 @@ struct kv_txn_result {
     int64_t revision;
     struct kv_response *responses; /* In the arena. */
     size_t response_count;
+    int lost; /* 0, or why there is no answer: KV_ERR_TOO_LARGE, KV_ERR_NO_MEMORY. */
     uint8_t has_succeeded;
 };
 
@@ -236,6 +248,7 @@ enum kv_command {
 /* What became of a command. */
 struct kv_result {
     int error;     /* 0, or a negative enum kv_error; then only `kind` and `term` count. */
+    int lost;      /* 0, or a negative enum kv_error: it was applied, and there is no answer. */
     uint32_t kind; /* enum kv_command. */
     uint64_t term; /* Of the command, for the header. */
     union {        /* By `kind`. */
@@ -285,15 +298,16 @@ void kv_free(struct kv *kv);
 /* KV_ERR_LEASE_NOT_FOUND, KV_ERR_KEY_NOT_FOUND (ignores_*), KV_ERR_NO_MEMORY. */
 int kv_put(struct kv *kv, const struct kv_put_request *request, struct kv_put_result *result);
 
-/* KV_ERR_NO_MEMORY. */
+/* KV_ERR_NO_MEMORY; where there is none for the answer alone, that is lost. */
 int kv_delete_range(struct kv *kv, const struct kv_delete_range_request *request,
                     struct arena *arena, struct kv_delete_range_result *result);
 
-/* KV_ERR_COMPACTED, KV_ERR_FUTURE, KV_ERR_NO_MEMORY. Changes nothing. */
+/* KV_ERR_COMPACTED, KV_ERR_FUTURE, KV_ERR_NO_MEMORY, KV_ERR_TOO_LARGE. Changes nothing. */
 int kv_range(const struct kv *kv, const struct kv_range_request *request, struct arena *arena,
              struct kv_range_result *result);
 
-/* The errors of the three above. Changes nothing where the request is read-only. */
+/* The errors of the three above but KV_ERR_TOO_LARGE; where there is no room or memory for the
+ * answer alone, that is lost. Changes nothing where the request is read-only. */
 int kv_txn(struct kv *kv, struct kv_txn_request *request, struct arena *arena,
            struct kv_txn_result *result);
 

@@ -29,6 +29,7 @@ struct machine {
     struct arena arena;      /* For the command being applied and its result. */
     struct kv_result result; /* Of the last command. */
     uint64_t versions;       /* The store's, after the last command. */
+    uint64_t answer_max;     /* Bytes of a result, roughly; 0: any number. */
 };
 
 struct machine *machine_new(void)
@@ -55,6 +56,13 @@ void machine_free(struct machine *machine)
     store_abandon(machine->kv);
     arena_deinit(&machine->arena);
     heap_release(machine);
+}
+
+void machine_limit_answers(struct machine *machine, uint64_t bytes)
+{
+    assert(machine->kv != NULL);
+    assert(!machine->kv->is_orphan);
+    machine->answer_max = bytes;
 }
 
 struct kv *machine_kv(struct machine *machine)
@@ -87,6 +95,7 @@ static int apply_delete_range(struct machine *m, struct bytes message,
     if (error == 0) {
         error = kv_check_delete_range(&request);
     }
+    request.answer_max = m->answer_max;
     return error == 0 ? kv_delete_range(m->kv, &request, &m->arena, result) : error;
 }
 
@@ -99,7 +108,11 @@ static int apply_txn(struct machine *m, struct bytes message, struct kv_txn_resu
     if (error == 0) {
         error = kv_check_txn(request, KV_OPS_UNLIMITED, &m->arena);
     }
-    return error == 0 ? kv_txn(m->kv, request, &m->arena, result) : error;
+    if (error != 0) {
+        return error;
+    }
+    request->answer_max = m->answer_max;
+    return kv_txn(m->kv, request, &m->arena, result);
 }
 
 static int apply_compaction(struct machine *m, struct bytes message,
@@ -134,6 +147,16 @@ static int apply_command(struct machine *m, const struct synod_command *command)
     }
 }
 
+/* Of a command that was applied: why it has no answer, or 0. */
+static int lost_of(const struct kv_result *result)
+{
+    assert(result->error == 0);
+    assert(result->lost == 0);
+    return result->kind == KV_COMMAND_DELETE_RANGE ? result->delete_range.lost
+           : result->kind == KV_COMMAND_TXN        ? result->txn.lost
+                                                   : 0;
+}
+
 /* A command makes no more garbage than versions, so twice that is always ahead of it. */
 static void reclaim(struct machine *m)
 {
@@ -165,6 +188,9 @@ static const void *apply(void *context, const struct synod_command *command)
            m->kv->revision == before);
     if (m->result.error == KV_ERR_NO_MEMORY) {
         assert_failed("no memory to apply a command of the log", __FILE__, __LINE__);
+    }
+    if (command->wants_result && m->result.error == 0) {
+        m->result.lost = lost_of(&m->result);
     }
     return command->wants_result ? &m->result : NULL;
 }

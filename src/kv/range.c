@@ -105,16 +105,52 @@ static uint64_t items_wanted(const struct kv_range_request *request)
     return (uint64_t)request->limit + 1; /* One more, to know whether there is more. */
 }
 
-int kv_range(const struct kv *kv, const struct kv_range_request *request, struct arena *arena,
-             struct kv_range_result *result)
+/* Gather what the request asks for, sorted and cut. What is cut off is no part of the answer, and
+ * where nothing will be cut off the scan ends as soon as the answer is too large. */
+static int gather(const struct kv_range_request *request, struct store_scan *scan,
+                  struct room *room, struct item_array *found, struct kv_range_result *result)
+{
+    const uint64_t wanted = items_wanted(request);
+    const struct item *item;
+
+    assert(found->count == 0);
+    assert(result->count == 0);
+    while ((item = store_scan_next(scan)) != NULL) {
+        result->count++;
+        if (found->count >= wanted || !passes(request, item)) {
+            continue;
+        }
+        if (item_array_append(found, room->arena, item) != 0) {
+            return KV_ERR_NO_MEMORY;
+        }
+        if (request->limit <= 0 && room_take(room, item, request->is_keys_only) != 0) {
+            return KV_ERR_TOO_LARGE;
+        }
+    }
+    assert(found->count <= (uint64_t)result->count);
+    sort(request, found);
+    if (request->limit <= 0) {
+        return 0;
+    }
+    if (found->count > (uint64_t)request->limit) {
+        item_array_cut(found, room->arena, (size_t)request->limit);
+        result->has_more = 1;
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        if (room_take(room, found->items[i], request->is_keys_only) != 0) {
+            return KV_ERR_TOO_LARGE;
+        }
+    }
+    return 0;
+}
+
+int store_range(const struct kv *kv, const struct kv_range_request *request, struct room *room,
+                struct kv_range_result *result)
 {
     const int64_t now = store_now(kv);
     const int64_t revision = request->revision <= 0 ? now : request->revision;
-    const uint64_t wanted = items_wanted(request);
     struct item_array found = {0};
     struct store_scan scan;
-    const struct item *item;
-    int64_t count = 0;
 
     assert(kv->compacted <= kv->revision);
     assert(result != NULL);
@@ -126,26 +162,20 @@ int kv_range(const struct kv *kv, const struct kv_range_request *request, struct
         return KV_ERR_COMPACTED;
     }
     store_scan(&scan, kv, request->key, request->range_end, revision);
-    while ((item = store_scan_next(&scan)) != NULL) {
-        count++;
-        if (found.count < wanted && passes(request, item) &&
-            item_array_append(&found, arena, item) != 0) {
-            return KV_ERR_NO_MEMORY;
-        }
-    }
-    assert(found.count <= (uint64_t)count);
-    sort(request, &found);
-    *result = (struct kv_range_result){
-        .revision = now,
-        .count = count,
-        .items = found.items,
-        .item_count = found.count,
-        .is_keys_only = request->is_keys_only,
-    };
-    if (request->limit > 0 && found.count > (uint64_t)request->limit) {
-        result->item_count = (size_t)request->limit;
-        result->has_more = 1;
-    }
+    *result = (struct kv_range_result){.revision = now, .is_keys_only = request->is_keys_only};
+    const int error = gather(request, &scan, room, &found, result);
+    result->items = found.items;
+    result->item_count = found.count;
     assert(result->item_count <= (uint64_t)result->count);
-    return 0;
+    return error;
+}
+
+int kv_range(const struct kv *kv, const struct kv_range_request *request, struct arena *arena,
+             struct kv_range_result *result)
+{
+    struct room room = room_of(arena, request->answer_max);
+    assert(result != NULL);
+    const int error = store_range(kv, request, &room, result);
+    assert(request->answer_max == 0 || room.left <= request->answer_max);
+    return error;
 }

@@ -130,12 +130,13 @@ int item_array_append(struct item_array *array, struct arena *arena, const struc
 
     if (array->count == array->capacity) {
         const size_t capacity = array->capacity == 0 ? 4 : array->capacity * 2;
-        const struct item **items = arena_allocate(arena, capacity * sizeof(*items));
+        const size_t size = array->capacity * sizeof *array->items;
+        const size_t wanted = capacity * sizeof *array->items;
+        const struct item **items = array->capacity == 0
+                                        ? arena_allocate(arena, wanted)
+                                        : arena_resize(arena, array->items, size, wanted);
         if (items == NULL) {
             return KV_ERR_NO_MEMORY;
-        }
-        if (array->count > 0) {
-            memcpy(items, array->items, array->count * sizeof(*items));
         }
         array->items = items;
         array->capacity = capacity;
@@ -143,6 +144,40 @@ int item_array_append(struct item_array *array, struct arena *arena, const struc
     array->items[array->count++] = item;
     assert(array->count <= array->capacity);
     return 0;
+}
+
+struct room room_of(struct arena *arena, uint64_t answer_max)
+{
+    const struct room room = {.arena = arena, .left = answer_max == 0 ? UINT64_MAX : answer_max};
+    assert(arena != NULL);
+    assert(room.left > 0);
+    return room;
+}
+
+int room_take(struct room *room, const struct item *item, int is_keys_only)
+{
+    const uint64_t value_size = is_keys_only ? 0 : item->value_size;
+    const uint64_t size = ANSWER_ITEM_SIZE + item->key_size + value_size;
+    assert(!item_is_tombstone(item));
+    assert(item->key_size > 0);
+    if (size > room->left) {
+        return KV_ERR_TOO_LARGE;
+    }
+    room->left -= size;
+    return 0;
+}
+
+void item_array_cut(struct item_array *array, struct arena *arena, size_t count)
+{
+    assert(count <= array->count);
+    assert(array->count <= array->capacity);
+    if (array->capacity > 0) {
+        /* Made smaller, it stays where it is. */
+        (void)arena_resize(arena, array->items, array->capacity * sizeof *array->items,
+                           count * sizeof *array->items);
+    }
+    array->count = count;
+    array->capacity = count;
 }
 
 /* -- Writing ------------------------------------------------------------------------------- */

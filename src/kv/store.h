@@ -69,7 +69,8 @@ void store_scan(struct store_scan *scan, const struct kv *kv, struct bytes key,
 /* The next version, or NULL at the end. */
 const struct item *store_scan_next(struct store_scan *scan);
 
-/* A growing array of items in an arena. All zero is an empty one. */
+/* A growing array of items in an arena. All zero is an empty one. Nothing else may be taken from
+ * the arena while it grows. */
 struct item_array {
     const struct item **items;
     size_t count;
@@ -79,9 +80,33 @@ struct item_array {
 /* Returns 0 or KV_ERR_NO_MEMORY. */
 int item_array_append(struct item_array *array, struct arena *arena, const struct item *item);
 
-/* Parts of kv_txn() that are the single operations' as well: within the write under way. */
+/* Keep the first `count` items; it grows no more. */
+void item_array_cut(struct item_array *array, struct arena *arena, size_t count);
+
+/* -- Room for an answer -------------------------------------------------------------------- */
+
+enum {
+    ANSWER_ITEM_SIZE = 72 /* What an item takes in an answer besides its key and value, at most:
+                           * tags, sizes and numbers, and its place in an array. */
+};
+
+struct room {
+    struct arena *arena; /* Of the arrays. */
+    uint64_t left;       /* Bytes that the answer may still take. */
+};
+
+/* The room for an answer, where a request bounds it. */
+struct room room_of(struct arena *arena, uint64_t answer_max);
+
+/* Count an item of the answer. Returns 0, or KV_ERR_TOO_LARGE: it does not fit in what is left. */
+int room_take(struct room *room, const struct item *item, int is_keys_only);
+
+/* Parts of kv_txn() that are the single operations' as well: within the write under way, or of
+ * what it sees. */
+int store_range(const struct kv *kv, const struct kv_range_request *request, struct room *room,
+                struct kv_range_result *result);
 int store_delete_range(struct kv *kv, const struct kv_delete_range_request *request,
-                       struct arena *arena, struct kv_delete_range_result *result);
+                       struct room *room, struct kv_delete_range_result *result);
 int store_put_request(struct kv *kv, const struct kv_put_request *request,
                       struct kv_put_result *result);
 

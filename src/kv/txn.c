@@ -178,10 +178,55 @@ static int check_ranges(const struct kv *kv, const struct kv_txn_request *reques
 
 /* -- Doing --------------------------------------------------------------------------------- */
 
-/* `response` is NULL where nobody waits. */
-static int execute(struct kv *kv, struct kv_op *op, struct arena *arena,
-                   struct kv_response *response)
+/* The answer while it is made. */
+struct answer {
+    struct room room;
+    struct kv_response *next; /* The next part goes here; NULL: nobody waits, or it is lost. */
+    int lost;                 /* 0, or why it is: a negative enum kv_error. */
+};
+
+/* Where `error` is not 0 a part of the answer cannot be had, and so there is none. What is still
+ * to be done is done without it. */
+static void lose(struct answer *answer, int error)
 {
+    assert(error == 0 || error == KV_ERR_NO_MEMORY || error == KV_ERR_TOO_LARGE);
+    assert(answer->lost == 0);
+    if (error != 0) {
+        answer->lost = error;
+        answer->next = NULL;
+    }
+}
+
+static int execute_put(struct kv *kv, const struct kv_put_request *put, struct answer *answer)
+{
+    struct kv_put_result *result = answer->next == NULL ? NULL : &answer->next->put;
+    const int error = store_put_request(kv, put, result);
+    assert(put->key.size > 0);
+    assert(answer->lost == 0 || result == NULL);
+    if (error == 0 && result != NULL && result->previous != NULL) {
+        lose(answer, room_take(&answer->room, result->previous, 0));
+    }
+    return error;
+}
+
+static int execute_delete_range(struct kv *kv, const struct kv_delete_range_request *request,
+                                struct answer *answer)
+{
+    struct kv_delete_range_result *result =
+        answer->next == NULL ? NULL : &answer->next->delete_range;
+    const int error = store_delete_range(kv, request, &answer->room, result);
+    assert(error == 0 || error == KV_ERR_NO_MEMORY);
+    assert(answer->lost == 0 || result == NULL);
+    if (error == 0 && result != NULL) {
+        lose(answer, result->lost);
+    }
+    return error;
+}
+
+static int execute(struct kv *kv, struct kv_op *op, struct answer *answer)
+{
+    struct kv_response *response = answer->next;
+
     assert(op->branch->txn->has_succeeded == (op->branch == &op->branch->txn->success));
     assert(op->kind >= KV_OP_RANGE && op->kind <= KV_OP_TXN);
     if (response != NULL) {
@@ -189,12 +234,14 @@ static int execute(struct kv *kv, struct kv_op *op, struct arena *arena,
     }
     switch (op->kind) {
     case KV_OP_RANGE:
-        return response == NULL ? 0 : kv_range(kv, op->range, arena, &response->range);
+        if (response != NULL) {
+            lose(answer, store_range(kv, op->range, &answer->room, &response->range));
+        }
+        return 0;
     case KV_OP_PUT:
-        return store_put_request(kv, op->put, response == NULL ? NULL : &response->put);
+        return execute_put(kv, op->put, answer);
     case KV_OP_DELETE_RANGE:
-        return store_delete_range(kv, op->delete_range, arena,
-                                  response == NULL ? NULL : &response->delete_range);
+        return execute_delete_range(kv, op->delete_range, answer);
     default:
         assert(op->kind == KV_OP_TXN);
         op->txn->response = response;
@@ -205,21 +252,17 @@ static int execute(struct kv *kv, struct kv_op *op, struct arena *arena,
     }
 }
 
-static int execute_all(struct kv *kv, struct kv_txn_request *request, struct arena *arena,
-                       struct kv_txn_result *result)
+static int execute_all(struct kv *kv, struct kv_txn_request *request, struct answer *answer)
 {
-    struct kv_response *response = result == NULL ? NULL : result->responses;
-
     assert(request->parent == NULL);
     assert(kv->changes == 0);
     for (struct kv_op *op = walk_first_taken(request); op != NULL; op = walk_next_taken(op)) {
-        const int error = execute(kv, op, arena, response);
+        const int error = execute(kv, op, answer);
         if (error != 0) {
             assert(error == KV_ERR_NO_MEMORY); /* All else was checked. */
             return error;
         }
-        response = response == NULL ? NULL : response + 1;
-        assert(result == NULL || response <= result->responses + result->response_count);
+        answer->next = answer->next == NULL ? NULL : answer->next + 1;
     }
     return 0;
 }
@@ -238,22 +281,28 @@ int kv_txn(struct kv *kv, struct kv_txn_request *request, struct arena *arena,
     if (error != 0) {
         return error;
     }
+    struct answer answer = {.room = room_of(arena, request->answer_max)};
+    struct kv_response *responses = NULL;
     if (result != NULL) {
-        *result = (struct kv_txn_result){.has_succeeded = request->has_succeeded};
-        result->responses = arena_allocate(arena, count * sizeof *result->responses);
-        result->response_count = count;
-        if (result->responses == NULL) {
-            return KV_ERR_NO_MEMORY;
-        }
+        responses = arena_allocate(arena, count * sizeof *responses);
+        answer.next = responses;
+        lose(&answer, responses == NULL ? KV_ERR_NO_MEMORY : 0);
     }
     const int64_t before = kv->revision;
-    error = execute_all(kv, request, arena, result);
+    error = execute_all(kv, request, &answer);
     store_commit(kv);
     kv->revision += MUTANT(44) && kv->revision == before;
     assert(kv->revision == before || kv->revision == before + 1);
     assert(kv->revision == before || !kv_txn_is_read_only(request));
+    assert(error != 0 || answer.next == NULL || answer.next == responses + count);
     if (result != NULL) {
-        result->revision = kv->revision;
+        *result = (struct kv_txn_result){
+            .revision = kv->revision,
+            .responses = answer.lost == 0 ? responses : NULL,
+            .response_count = answer.lost == 0 ? count : 0,
+            .lost = answer.lost,
+            .has_succeeded = request->has_succeeded,
+        };
     }
     return error;
 }

@@ -172,6 +172,7 @@ static struct front *new_front(struct os_pair *pair, struct os *os,
         .txn_ops_max = 5,
         .request_size_max = 10000,
         .output_max = limits->output_max,
+        .answer_max = limits->answer_max,
         .quota_bytes = 1 << 30,
     };
     const int was = fault_enter(1);

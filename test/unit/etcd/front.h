@@ -49,6 +49,7 @@ struct front *front_new(void);
 /* The same with limits of its own; 0: the default. */
 struct front_limits {
     size_t output_max;
+    uint64_t answer_max;
 };
 struct front *front_new_limited(const struct front_limits *limits);
 

@@ -6,6 +6,9 @@
 
 #define RANGE "/etcdserverpb.KV/Range"
 #define PUT   "/etcdserverpb.KV/Put"
+#define TXN   "/etcdserverpb.KV/Txn"
+
+#define TOO_LARGE "etcdserver: the answer is too large; ask for less of it (limit, keys_only)"
 
 #define METRICS "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
@@ -74,5 +77,80 @@ TEST(request, that_was_done_is_not_said_to_be_refused_when_its_client_reads_too_
     assert_non_null(strstr(page, "grpc_method=\"Range\",grpc_code=\"OK\"} 1\n"));
     assert_non_null(strstr(page, "grpc_method=\"Range\",grpc_code=\"ResourceExhausted\"} 1\n"));
     outcome_deinit(&reads[0]);
+    front_free(front);
+}
+
+/* A put, or nothing, and two ranges of all keys. */
+static void send_txn(struct front *front, Etcdserverpb__PutRequest *put, struct outcome *outcome)
+{
+    Etcdserverpb__RangeRequest range = ETCDSERVERPB__RANGE_REQUEST__INIT;
+    Etcdserverpb__RequestOp ops[3] = {ETCDSERVERPB__REQUEST_OP__INIT,
+                                      ETCDSERVERPB__REQUEST_OP__INIT,
+                                      ETCDSERVERPB__REQUEST_OP__INIT};
+    Etcdserverpb__RequestOp *success[3] = {&ops[0], &ops[1], &ops[2]};
+    Etcdserverpb__TxnRequest txn = ETCDSERVERPB__TXN_REQUEST__INIT;
+
+    range.key = text_bytes("k");
+    for (int i = 0; i < 3; i++) {
+        ops[i].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
+        ops[i].request_range = &range;
+    }
+    if (put != NULL) {
+        ops[2].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+        ops[2].request_put = put;
+    }
+    txn.success = success;
+    txn.n_success = 3;
+    front_send(front, TXN, &txn.base, outcome);
+    front_answer(front, 0);
+}
+
+/* A few bytes may ask for any number of them. */
+TEST(request, whose_answer_would_be_too_large_is_refused)
+{
+    struct front *front =
+        front_new_limited(&(struct front_limits){.answer_max = 3 * VALUE_SIZE / 2});
+    struct outcome outcome;
+    Etcdserverpb__RangeRequest range = ETCDSERVERPB__RANGE_REQUEST__INIT;
+
+    front_put(front, "k", value_of('a'));
+    front_put(front, "l", value_of('a'));
+    range.key = text_bytes("k");
+    front_send(front, RANGE, &range.base, &outcome);
+    front_answer(front, 0);
+    assert_int_equal(outcome.code, GRPC_OK);
+    outcome_deinit(&outcome);
+
+    range.range_end = text_bytes("z");
+    front_send(front, RANGE, &range.base, &outcome);
+    front_answer(front, 0);
+    assert_failed_with(&outcome, GRPC_RESOURCE_EXHAUSTED, TOO_LARGE);
+    send_txn(front, NULL, &outcome);
+    assert_failed_with(&outcome, GRPC_RESOURCE_EXHAUSTED, TOO_LARGE);
+
+    range.keys_only = 1;
+    front_send(front, RANGE, &range.base, &outcome);
+    front_answer(front, 0);
+    assert_int_equal(outcome.code, GRPC_OK);
+    outcome_deinit(&outcome);
+    front_free(front);
+}
+
+/* What one replica has room for must not decide what all of them apply. */
+TEST(request, that_writes_is_done_though_its_answer_would_be_too_large)
+{
+    struct front *front =
+        front_new_limited(&(struct front_limits){.answer_max = 3 * VALUE_SIZE / 2});
+    struct outcome outcome;
+    Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
+
+    front_put(front, "k", value_of('a'));
+    put.key = text_bytes("k");
+    put.value = text_bytes(value_of('b'));
+    send_txn(front, &put, &outcome);
+    assert_failed_with(&outcome, GRPC_UNAVAILABLE, "etcdserver: request timed out");
+    assert_int_equal(letter_of(front), 'b');
+    assert_non_null(
+        strstr(front_http(front, METRICS), "grpc_method=\"Txn\",grpc_code=\"Unavailable\"} 1\n"));
     front_free(front);
 }

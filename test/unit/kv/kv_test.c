@@ -523,6 +523,7 @@ TEST(txn, survives_the_failure_of_any_allocation)
         if (error == 0) {
             error = kv_txn(kv, &txn.request, &arena, &result);
         }
+        error = error == 0 ? result.lost : error;
         assert_int_equal(error, failing_heap_has_failed() ? KV_ERR_NO_MEMORY : 0);
         failing_heap_set(0, 0);
         failures += error != 0;
