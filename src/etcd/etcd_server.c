@@ -12,6 +12,7 @@ enum {
     MESSAGE_MARGIN = 512 * 1024, /* etcd's: gRPC takes so much more than a request may
                                        * have, so that the answer is ours and not gRPC's. */
     MEMORY_MAX = 512 * 1024 * 1024,
+    OUTPUT_PART = 4, /* Of it is one connection's for its answers. */
     ANSWER_MAX = 128 * 1024 * 1024,
     SCRATCH_KEPT = 64 * 1024,
 };
@@ -114,9 +115,8 @@ int etcd_server_new(struct os *os, const struct etcd_server_options *options,
     grpc_server_options_init(&grpc_options);
     grpc_options.message_max = options->request_size_max + MESSAGE_MARGIN;
     grpc_options.memory_max = options->memory_max != 0 ? options->memory_max : MEMORY_MAX;
-    if (options->output_max != 0) {
-        grpc_options.connection_output_max = options->output_max;
-    }
+    grpc_options.connection_output_max =
+        options->output_max != 0 ? options->output_max : grpc_options.memory_max / OUTPUT_PART;
     server->timer = os_timer_new(os, on_timer, server);
     if (server->timer != NULL) { /* Last: what registered with the loop may not be freed yet. */
         server->grpc = grpc_server_new(os, &grpc_options, &client_handlers, server);

@@ -121,10 +121,12 @@ static void put_traffic(struct page *page, const struct etcd_server *server)
     put_counter(page, "etcd_network_client_grpc_sent_bytes_total", "Bytes to clients.",
                 (double)counts.sent_bytes);
     put_gauge(page, "synod_client_connections", "Open connections of clients.", counts.connections);
-    put_gauge(page, "synod_client_memory_bytes", "Requests held and answers not yet taken.",
+    put_gauge(page, "synod_client_memory_bytes", "Requests held, and answers that have not left.",
               (double)counts.memory);
     put_counter(page, "synod_client_protocol_errors_total", "Connections dropped for their data.",
                 (double)counts.protocol_errors);
+    put_counter(page, "synod_client_stalled_total", "Connections dropped as they did not read.",
+                (double)counts.connections_stalled);
 }
 
 #define METHOD_LABELS "{grpc_type=\"unary\",grpc_service=\"%s\",grpc_method=\"%s\""

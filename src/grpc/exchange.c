@@ -23,6 +23,7 @@ enum {
     SPARES_MAX = 1024,    /* Exchanges kept for the next time: as many as are often in use. */
     SPARE_MEMORY = 1024,  /* Bytes of each buffer that a spare exchange keeps. */
     EXCHANGE_COST = 1024, /* What an exchange takes by itself, nghttp2's share included. */
+    SMALL_ANSWER = 4096,  /* Bytes that may be answered to each request that was let in. */
     FIELD_PREFIX = 4,
 };
 
@@ -168,11 +169,15 @@ int exchange_has_room(const struct exchange *exchange, size_t size)
            size <= server->options.memory_max - server->counts.memory;
 }
 
-/* One answer is always taken, whatever its size: else a large one could never be given. */
+/* One answer is taken, whatever its size, if the server has room for it: else a large one could
+ * never be given. A small one has its room whatever others hold: its request may be done. */
 int exchange_may_queue(const struct exchange *exchange, size_t size)
 {
     const size_t queued = exchange->connection == NULL ? 0 : exchange->connection->output;
     const size_t max = exchange->server->options.connection_output_max;
+    if (size > (size_t)SMALL_ANSWER && !exchange_has_room(exchange, size)) {
+        return 0;
+    }
     return queued == 0 || (queued <= max && size <= max - queued);
 }
 

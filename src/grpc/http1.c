@@ -389,6 +389,7 @@ static void send_body(struct http1 *http1)
             append_text(connection, "\r\n", 2);
         }
         buffer_consume(&exchange->out, size);
+        connection->answered += size;
         exchange_charge(exchange);
         if (buffer_size(&exchange->out) == 0) {
             exchange_drained(exchange);

@@ -277,6 +277,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     }
     buffer_commit(&server->out, FRAME_HEAD_SIZE + size);
     buffer_consume(&exchange->out, size);
+    exchange->connection->answered += size;
     exchange_charge(exchange);
     if (buffer_size(&exchange->out) == 0) {
         exchange_drained(exchange);

@@ -18,6 +18,11 @@
  *              answer it within ping_timeout_us.
  *   HTTP/1.1   must complete each request within first_request_us from its first byte (the
  *              first one: from being accepted), and is closed when idle for idle_us.
+ *
+ * And against those who ask and do not read what they get: while answers wait, some of them must
+ * leave within stalled_us - for the kernel where the stream's queue is full, for the stream where
+ * HTTP/2's window is closed. An answer to a PING is none. Time is counted in firings of the timer,
+ * so that a process that was stopped for a minute does not blame its clients.
  */
 #include "grpc/server.h"
 
@@ -46,7 +51,8 @@ void grpc_server_options_init(struct grpc_server_options *options)
         .http_body_max = 4 * 1024 * 1024,
         .header_max = 16 * 1024,
         .memory_max = 512u * 1024 * 1024,
-        .connection_output_max = 256u * 1024 * 1024,
+        /* A quarter: three that do not read leave room for all others until they are closed. */
+        .connection_output_max = 128u * 1024 * 1024,
         .stream_queue_max = 64u * 1024 * 1024,
         .connections_max = 20000,
         .streams_max = 65536,
@@ -54,6 +60,7 @@ void grpc_server_options_init(struct grpc_server_options *options)
         .first_request_us = 20u * 1000000,
         .idle_us = 2ull * 3600 * 1000000,
         .ping_timeout_us = 20u * 1000000,
+        .stalled_us = 30u * 1000000,
     };
 }
 
@@ -95,17 +102,43 @@ static void destroy(struct connection *connection)
         exchange_disconnect(LIST_ITEM(connection->exchanges.next, struct exchange, link));
     }
     assert(connection->output == 0);
+    server->counts.memory -= connection->queued;
     http2_close(connection);
     http1_close(connection);
     os_stream_close(connection->stream);
     list_remove(&connection->link);
     list_remove(&connection->due_link);
     list_remove(&connection->dirty_link);
+    list_remove(&connection->unsent_link);
     server->counts.connections--;
     free(connection);
 }
 
 /* -- Sending ---------------------------------------------------------------------------- */
+
+/* Count what waits in the stream's queue, and see whether anything has left since the last time. */
+static void count_unsent(struct connection *connection)
+{
+    struct grpc_server *server = connection->server;
+    const size_t queued = os_stream_queued(connection->stream);
+    const uint64_t left = connection->written - queued;
+    const int was_queued = connection->queued > 0;
+    const int is_watched = !list_is_empty(&connection->unsent_link);
+    const int is_moving = connection->answered != connection->left_answered ||
+                          (left != connection->left && (queued > 0 || was_queued));
+
+    server->counts.memory += queued - connection->queued;
+    connection->queued = queued;
+    connection->left = left;
+    connection->left_answered = connection->answered;
+    if (connection->output == 0 && queued == 0) {
+        list_remove(&connection->unsent_link);
+    } else if (is_moving || !is_watched) {
+        connection->left_tick = server->ticks;
+        list_remove(&connection->unsent_link);
+        list_append(&server->unsent, &connection->unsent_link);
+    }
+}
 
 /* Send what the connection has, as far as the stream's queue is short. */
 static void flush(struct connection *connection)
@@ -122,6 +155,7 @@ static void flush(struct connection *connection)
         const struct bytes out = buffer_bytes(&server->out);
         if (out.size > 0) {
             server->counts.sent_bytes += out.size;
+            connection->written += out.size;
             if (os_stream_write(connection->stream, &out, 1) != 0) {
                 connection->is_doomed = 1;
             }
@@ -133,6 +167,8 @@ static void flush(struct connection *connection)
     }
     if (connection->is_doomed) {
         destroy(connection);
+    } else {
+        count_unsent(connection);
     }
 }
 
@@ -280,10 +316,36 @@ static void check_due(struct grpc_server *server, uint64_t now_us)
     }
 }
 
+/* Those that take nothing of what waits for them hold memory that others need. */
+static void check_stalled(struct grpc_server *server)
+{
+    struct list *link;
+    struct list *following;
+    LIST_FOREACH (&server->unsent, link, following) {
+        struct connection *connection = LIST_ITEM(link, struct connection, unsent_link);
+        if ((server->ticks - connection->left_tick) * TIMER_US < server->options.stalled_us) {
+            return;
+        }
+        count_unsent(connection);
+        if (connection->left_tick == server->ticks || list_is_empty(&connection->unsent_link)) {
+            continue; /* The kernel has taken some of it, without a word. */
+        }
+        server->counts.connections_stalled++;
+        log_write(LOG_WARN, "closing a client connection: it does not read its answers",
+                  (struct log_field[]){log_text("remote", os_stream_peer_name(connection->stream)),
+                                       log_u64("bytes", connection->output + connection->queued),
+                                       {0}});
+        list_remove(&connection->unsent_link);
+        connection_doom(connection);
+    }
+}
+
 static void on_timer(void *context)
 {
     struct grpc_server *server = context;
     const uint64_t now_us = os_now_us(server->os);
+    server->ticks++;
+    check_stalled(server);
     check_due(server, now_us);
     check_idle(server, now_us);
     server->is_timing = !list_is_empty(&server->connections);
@@ -326,6 +388,7 @@ void grpc_server_accept(struct grpc_server *server, struct os_stream *stream)
     connection->active_us = os_now_us(server->os);
     list_init(&connection->due_link);
     list_init(&connection->dirty_link);
+    list_init(&connection->unsent_link);
     list_init(&connection->exchanges);
     list_append(&server->connections, &connection->link);
     connection_hurry(connection);
@@ -383,6 +446,7 @@ struct grpc_server *grpc_server_new(struct os *os, const struct grpc_server_opti
     list_init(&server->connections);
     list_init(&server->due);
     list_init(&server->dirty);
+    list_init(&server->unsent);
     list_init(&server->drained);
     list_init(&server->exchanges_spare);
     server->timer = os_timer_new(os, on_timer, server);

@@ -37,9 +37,11 @@ struct grpc_server_options {
                                    * inside of JSON makes a message a third larger. */
     size_t header_max;            /* Bytes of a request's header fields, names and values. */
     size_t memory_max;            /* Bytes of all requests held and all answers not yet taken,
-                                   * over all connections; above it requests are refused. */
-    size_t connection_output_max; /* Bytes of answers that wait for one connection; above it
-                                   * calls of that connection end with RESOURCE_EXHAUSTED. */
+                                   * over all connections; above it requests are refused, and
+                                   * answers but small ones. */
+    size_t connection_output_max; /* Bytes of answers that wait for one connection, beyond which
+                                   * it gets none but the first: a part of memory_max, as one
+                                   * who does not read holds them from all others. */
     size_t stream_queue_max;      /* Bytes that wait for the reader of one stream. */
     uint32_t connections_max;     /* Open connections; the next one is closed at once. */
     uint32_t streams_max;         /* Open calls per connection. A client library puts all its
@@ -52,6 +54,8 @@ struct grpc_server_options {
     uint64_t idle_us;             /* After this silence an HTTP/2 client is pinged, and one of
                                    * HTTP/1.1 is closed. */
     uint64_t ping_timeout_us;     /* It must answer the ping within this. */
+    uint64_t stalled_us;          /* While answers wait for a client, it must take some of them
+                                   * within this, or is closed. To the second. */
 };
 
 /* Set every limit to its default. */
@@ -102,8 +106,10 @@ struct grpc_server_counts {
     uint64_t http_requests;       /* Plain requests handed to on_http. */
     uint64_t protocol_errors;     /* Connections dropped for what they sent. */
     uint64_t connections_refused; /* For want of room. */
+    uint64_t connections_stalled; /* Closed, as they did not read. */
     uint32_t connections;         /* Open now. */
-    size_t memory;                /* Counted against memory_max now. */
+    size_t memory;                /* Counted against memory_max now: requests, answers, and what
+                                   * the streams have queued. */
 };
 
 /* A server without listeners. `options` (NULL: the defaults) and `handlers` are copied. Returns

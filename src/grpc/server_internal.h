@@ -34,10 +34,12 @@ struct grpc_server {
     struct list connections; /* All; the least recently active first. */
     struct list due;         /* Those that must act in time; the first to be due first. */
     struct list dirty;       /* Those that may have something to send, or to end. */
+    struct list unsent;      /* Those with answers that have not left; whose last left first. */
     struct list drained;     /* Exchanges whose handlers shall hear that they drained. */
 
     struct os_timer *timer;
-    int is_timing; /* The timer runs. */
+    uint64_t ticks; /* Times that it fired: seconds in which this process has run. */
+    int is_timing;  /* The timer runs. */
     int is_stopped;
 
     struct buffer out;           /* Gathers one connection's output at a time. */
@@ -56,10 +58,11 @@ enum {
 
 /* One connection. Exactly one of session and http1 is set once the sniffing is over. */
 struct connection {
-    struct list link;       /* In server->connections. */
-    struct list due_link;   /* In server->due, while due_us is set. */
-    struct list dirty_link; /* In server->dirty. */
-    struct list exchanges;  /* Those whose client is still there. */
+    struct list link;        /* In server->connections. */
+    struct list due_link;    /* In server->due, while due_us is set. */
+    struct list dirty_link;  /* In server->dirty. */
+    struct list unsent_link; /* In server->unsent, while output or queued is not 0. */
+    struct list exchanges;   /* Those whose client is still there. */
     struct grpc_server *server;
     struct os_stream *stream;
     nghttp2_session *session;
@@ -69,6 +72,12 @@ struct connection {
     uint64_t due_us;          /* When it will be closed; 0: it need not hurry. */
     uint64_t calm_us;         /* The second in which control_frames counts. */
     size_t output;            /* Bytes that its exchanges have queued. */
+    size_t queued;            /* Bytes in its stream's queue, when they were last counted. */
+    uint64_t written;         /* Bytes given to its stream so far. */
+    uint64_t answered;        /* Those of them that were bodies of answers. */
+    uint64_t left;            /* Bytes that had left the stream's queue, when last counted. */
+    uint64_t left_answered;   /* `answered` at that time. */
+    uint64_t left_tick;       /* When one of the two last grew, in the server's ticks. */
     uint32_t control_frames;  /* Unexplained ones, this second. */
     uint8_t sniffed[SNIFF_SIZE];
     uint8_t sniffed_size;
@@ -166,7 +175,7 @@ void exchange_charge(struct exchange *exchange);
 /* True if `size` more bytes of requests fit under the server's limit. */
 int exchange_has_room(const struct exchange *exchange, size_t size);
 
-/* True if `size` more bytes may wait for the client to read them. */
+/* True if `size` more bytes of an answer may wait for the client to read them. */
 int exchange_may_queue(const struct exchange *exchange, size_t size);
 
 /* Free what exchange_new() keeps for the next time. */
