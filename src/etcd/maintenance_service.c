@@ -1,7 +1,8 @@
 /* maintenance_service.c -- etcdserverpb.Maintenance: Status, Alarm, HashKV.
  *
  * Status is answered by every member at any time: it is how one looks at a member that is in
- * trouble. HashKV reads the whole store on the loop's thread; it is for people and tests. */
+ * trouble. HashKV reads the whole store on the loop's thread, once for each state that it is asked
+ * about; it is for people and tests. */
 #include "etcd/etcd_internal.h"
 #include "etcd/message_answer.h"
 #include "rpc.pb-c.h"
@@ -58,7 +59,8 @@ void maintenance_service_alarm(struct request *request)
     message_answer(request, &answer.base);
 }
 
-/* A hash of the state as it is. One of an older revision is not kept, and is refused. */
+/* A hash of the state as it is: however many ask for it, the store is read once. One of an older
+ * revision is not kept, and is refused. */
 void maintenance_service_hash_kv(struct request *request)
 {
     const struct etcd_server *server = request->server;
@@ -69,7 +71,7 @@ void maintenance_service_hash_kv(struct request *request)
         request_fail(request, failure_of_message());
         return;
     }
-    const struct kv *kv = etcd_server_kv(server);
+    struct kv *kv = etcd_server_kv(server);
     const int64_t now = kv_revision(kv);
     const int64_t asked = hash->revision > 0 ? hash->revision : now;
     etcdserverpb__hash_kvrequest__free_unpacked(hash, NULL);
@@ -85,7 +87,7 @@ void maintenance_service_hash_kv(struct request *request)
         request_fail(request, failure_of_missing("hashes of older revisions are not kept"));
         return;
     }
-    const uint64_t value = kv_hash(kv);
+    const uint64_t value = kv_hash_kept(kv);
     Etcdserverpb__ResponseHeader header;
     Etcdserverpb__HashKVResponse answer = ETCDSERVERPB__HASH_KVRESPONSE__INIT;
     answer.header = message_answer_header(server, &header);

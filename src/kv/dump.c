@@ -236,3 +236,19 @@ uint64_t kv_hash(const struct kv *kv)
     assert(dump.is_ended);
     return dump.digest;
 }
+
+uint64_t kv_hash_kept(struct kv *kv)
+{
+    struct kept_hash *kept = &kv->hash;
+
+    assert(kv->changes == 0);
+    assert(kv->revision >= 1);
+    if (kept->revision != kv->revision || kept->compacted != kv->compacted ||
+        kept->versions != kv->stats.versions) {
+        *kept = (struct kept_hash){.value = kv_hash(kv),
+                                   .revision = kv->revision,
+                                   .compacted = kv->compacted,
+                                   .versions = kv->stats.versions};
+    }
+    return kept->value;
+}

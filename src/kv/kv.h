@@ -339,6 +339,9 @@ void kv_stats(const struct kv *kv, struct kv_stats *stats);
  * revision and compacted at the same one. Reads the whole store. */
 uint64_t kv_hash(const struct kv *kv);
 
+/* The same; reads the store only where it has changed since this was asked last. */
+uint64_t kv_hash_kept(struct kv *kv);
+
 /* Assert everything that must hold of the store: for tests. Reads the whole store. */
 void kv_check(const struct kv *kv);
 

@@ -6,6 +6,15 @@
 #include "kv/kv.h"
 #include "kv/tree.h"
 
+/* A hash of the whole store, and what it was the hash of. The versions tell a store that is being
+ * loaded from a whole one. */
+struct kept_hash {
+    uint64_t value;
+    int64_t revision; /* 0: none is kept. */
+    int64_t compacted;
+    uint64_t versions;
+};
+
 struct kv {
     struct tree tree;       /* From each key to its newest version. */
     struct history history; /* Versions that superseded others, oldest first. */
@@ -14,6 +23,7 @@ struct kv {
     int64_t compacted; /* -1: never. */
     uint32_t changes;  /* By the write that is under way, at revision + 1; else 0. */
     uint32_t dumps;    /* Open. */
+    struct kept_hash hash;
     uint8_t is_orphan; /* Its owner let go: the last dump to close frees it. */
 };
 

@@ -205,6 +205,38 @@ TEST(snapshot, brings_back_the_same_state_whatever_the_pieces)
     close_rig(&to);
 }
 
+/* Asked at any moment, in the middle of a restore too. */
+TEST(machine, keeps_the_hash_of_a_state_and_of_no_other)
+{
+    struct rig from;
+    struct rig to;
+
+    open_rig(&from, 7);
+    open_rig(&to, 7);
+    for (int i = 0; i < 20; i++) {
+        fill(&from, 20);
+        struct kv *kv = machine_kv(from.machine);
+        assert_true(kv_hash_kept(kv) == kv_hash(kv));
+        assert_true(kv_hash_kept(kv) == kv_hash(kv));
+    }
+    assert_int_equal(compact(&from, kv_revision(machine_kv(from.machine))), 0);
+    assert_true(kv_hash_kept(machine_kv(from.machine)) == kv_hash(machine_kv(from.machine)));
+    fill(&to, 20);
+    (void)kv_hash_kept(machine_kv(to.machine));
+    const struct bytes snapshot = take_snapshot(&from);
+    assert_int_equal(to.m.restore_begin(to.machine), 0);
+    for (size_t at = 0; at < snapshot.size; at += 10) {
+        const size_t left = snapshot.size - at;
+        assert_int_equal(to.m.restore_piece(to.machine, snapshot.data + at, left < 10 ? left : 10),
+                         0);
+        assert_true(kv_hash_kept(machine_kv(to.machine)) == kv_hash(machine_kv(to.machine)));
+    }
+    assert_int_equal(to.m.restore_end(to.machine), 0);
+    assert_true(kv_hash_kept(machine_kv(to.machine)) == kv_hash(machine_kv(from.machine)));
+    close_rig(&from);
+    close_rig(&to);
+}
+
 TEST(snapshot, does_not_show_what_still_waits_to_be_given_back)
 {
     struct rig rig;
