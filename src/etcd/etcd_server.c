@@ -117,6 +117,9 @@ int etcd_server_new(struct os *os, const struct etcd_server_options *options,
     grpc_options.memory_max = options->memory_max != 0 ? options->memory_max : MEMORY_MAX;
     grpc_options.connection_output_max =
         options->output_max != 0 ? options->output_max : grpc_options.memory_max / OUTPUT_PART;
+    if (options->connections_max != 0) {
+        grpc_options.connections_max = options->connections_max;
+    }
     server->timer = os_timer_new(os, on_timer, server);
     if (server->timer != NULL) { /* Last: what registered with the loop may not be freed yet. */
         server->grpc = grpc_server_new(os, &grpc_options, &client_handlers, server);
@@ -137,7 +140,12 @@ int etcd_server_listen(struct etcd_server *server, const char *address, int *por
 int etcd_server_listen_metrics(struct etcd_server *server, const char *address, int *port)
 {
     if (server->metrics == NULL) {
-        server->metrics = grpc_server_new(server->os, NULL, &metrics_handlers, server);
+        struct grpc_server_options grpc_options;
+        grpc_server_options_init(&grpc_options);
+        if (server->options.metrics_connections_max != 0) {
+            grpc_options.connections_max = server->options.metrics_connections_max;
+        }
+        server->metrics = grpc_server_new(server->os, &grpc_options, &metrics_handlers, server);
     }
     return server->metrics == NULL ? -ENOMEM : grpc_server_listen(server->metrics, address, port);
 }

@@ -46,13 +46,15 @@ struct etcd_server_options {
     struct machine *machine;           /* What the replica applies to. */
     const struct etcd_member *members; /* All of them. */
     uint32_t member_count;
-    uint32_t self;           /* Which of them this one is. */
-    int32_t txn_ops_max;     /* --max-txn-ops. */
-    size_t request_size_max; /* --max-request-bytes, of a change. */
-    size_t memory_max;       /* Of all requests and answers held; 0: a default. */
-    size_t output_max;       /* Of answers that wait for one connection; 0: a default. */
-    uint64_t answer_max;     /* Bytes of one answer of the store, roughly; 0: a default. */
-    uint64_t quota_bytes;    /* Told to clients; not enforced yet. */
+    uint32_t self;                    /* Which of them this one is. */
+    int32_t txn_ops_max;              /* --max-txn-ops. */
+    size_t request_size_max;          /* --max-request-bytes, of a change. */
+    size_t memory_max;                /* Of all requests and answers held; 0: a default. */
+    size_t output_max;                /* Of answers that wait for one connection; 0: a default. */
+    uint64_t answer_max;              /* Bytes of one answer of the store, roughly; 0: a default. */
+    uint64_t quota_bytes;             /* Told to clients; not enforced yet. */
+    uint32_t connections_max;         /* Of clients at a time; 0: a default. */
+    uint32_t metrics_connections_max; /* The same, on the port for the HTTP pages alone. */
 };
 
 /* A server that listens nowhere yet. The options are copied, what they point to is borrowed.

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +24,7 @@
 #include "os/os_uv.h"
 #include "replica/replica.h"
 #include "server/config.h"
+#include "server/limits.h"
 #include "server/usage.h"
 #include "server/version.h"
 #include "synod/error.h"
@@ -35,6 +35,8 @@ enum {
     EXIT_USAGE = 2,
     COMMAND_MARGIN = 4096, /* A command is the request and nothing more; but let the front end
                             * be the one to say what is too large. */
+    METRICS_PART = 16,     /* One of so many connections is for the metrics port, where there is
+                            * one: neither port can shut the other out. */
 };
 
 struct server {
@@ -43,6 +45,7 @@ struct server {
     struct machine *machine;
     struct replica *replica;
     struct etcd_server *front;
+    uint32_t connections_max; /* Of clients and of the metrics port. */
     int exit_code;
     int is_stopping;
 };
@@ -140,16 +143,6 @@ static void warn_of_idle_flags(const struct flags *flags)
                                            log_text("note", flag_rows[flag].help),
                                            {0}});
         }
-    }
-}
-
-/* A connection is a descriptor, and the usual soft limit is 1,024 of them. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* What it is then is enough for a start. */
     }
 }
 
@@ -264,6 +257,8 @@ static int open_front(struct server *server, struct etcd_member members[SYNOD_ME
             .client_urls = i == config->self ? config->advertise_clients.urls : unknown,
         };
     }
+    const uint32_t part =
+        config->listen_metrics.count == 0 ? 0 : server->connections_max / METRICS_PART;
     const struct etcd_server_options options = {
         .version = SYNOD_VERSION,
         .replica = server->replica,
@@ -274,6 +269,8 @@ static int open_front(struct server *server, struct etcd_member members[SYNOD_ME
         .txn_ops_max = (int32_t)config->txn_ops_max,
         .request_size_max = config->request_bytes_max,
         .quota_bytes = config->quota_bytes,
+        .connections_max = server->connections_max - part,
+        .metrics_connections_max = part > 0 ? part : 1,
     };
     if (etcd_server_new(server->os, &options, &server->front) != 0) {
         fprintf(stderr, "synod: out of memory\n");
@@ -356,7 +353,7 @@ int server_run(int argc, char **argv)
     } else {
         start_log(&server.config);
         warn_of_idle_flags(&flags);
-        raise_file_limit();
+        server.connections_max = limits_raise();
         exit_code = run(&server);
     }
     config_deinit(&server.config);

@@ -173,6 +173,8 @@ static struct front *new_front(struct os_pair *pair, struct os *os,
         .request_size_max = 10000,
         .output_max = limits->output_max,
         .answer_max = limits->answer_max,
+        .connections_max = limits->connections_max,
+        .metrics_connections_max = limits->metrics_connections_max,
         .quota_bytes = 1 << 30,
     };
     const int was = fault_enter(1);

@@ -50,6 +50,8 @@ struct front *front_new(void);
 struct front_limits {
     size_t output_max;
     uint64_t answer_max;
+    uint32_t connections_max;
+    uint32_t metrics_connections_max;
 };
 struct front *front_new_limited(const struct front_limits *limits);
 

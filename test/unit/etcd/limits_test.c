@@ -1,4 +1,5 @@
 /* limits_test.c -- answers that there is no room for, and what their clients are told. */
+#include <stdio.h>
 #include <string.h>
 
 #include "front.h"
@@ -152,5 +153,29 @@ TEST(request, that_writes_is_done_though_its_answer_would_be_too_large)
     assert_int_equal(letter_of(front), 'b');
     assert_non_null(
         strstr(front_http(front, METRICS), "grpc_method=\"Txn\",grpc_code=\"Unavailable\"} 1\n"));
+    front_free(front);
+}
+
+/* Bounds of two ports that share the process's descriptors. */
+TEST(ports, have_each_a_bound_of_their_own)
+{
+    struct front *front = front_new_limited(
+        &(struct front_limits){.connections_max = 2, .metrics_connections_max = 1});
+    char client[sizeof front->address];
+    int port;
+
+    memcpy(client, front->address, sizeof client);
+    assert_string_not_equal(front_http(front, METRICS), "");
+    struct grpc_channel *second;
+    struct grpc_channel *third;
+    assert_int_equal(grpc_channel_open(front->client, client, NULL, NULL, &second), 0);
+    os_pair_settle(front->pair);
+    assert_string_equal(front_http(front, METRICS), "");
+    assert_int_equal(etcd_server_listen_metrics(front->server, "127.0.0.1:0", &port), 0);
+    snprintf(front->address, sizeof front->address, "127.0.0.1:%d", port);
+    assert_non_null(strstr(front_http(front, METRICS), "synod_client_connections 2\n"));
+    assert_int_equal(grpc_channel_open(front->client, front->address, NULL, NULL, &third), 0);
+    os_pair_settle(front->pair);
+    assert_string_equal(front_http(front, METRICS), "");
     front_free(front);
 }
