@@ -16,7 +16,7 @@ static const char HELP[] =
     "synod-sim: simulate whole clusters, with faults, in virtual time\n"
     "\n"
     "usage: synod-sim [options]\n"
-    "       synod-sim explore [options]    every reachable state of small clusters\n"
+    "       synod-sim explore [options]    small clusters, in every order of events\n"
     "       synod-sim check FILE ...       judge histories of what clients saw\n"
     "\n"
     "Which:\n"

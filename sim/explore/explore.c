@@ -15,7 +15,7 @@
 #include "sim/explore/story.h"
 
 static const char HELP[] =
-    "synod-sim explore: every reachable state of small clusters of the real core\n"
+    "synod-sim explore: small clusters of the real core, in every order of events\n"
     "\n"
     "usage: synod-sim explore [options]\n"
     "\n"
@@ -23,7 +23,7 @@ static const char HELP[] =
     "  --scope NAME   only this one\n"
     "  --list         say what the scopes are, and end\n"
     "  --states N     stop each scope after N states, not where it says itself\n"
-    "  --memory N     GiB for what was seen (default: half of the machine's)\n"
+    "  --memory N     GiB at most (default: three quarters of the machine's)\n"
     "  --threads N    that many (default: the cores of the machine)\n"
     "  --mutant N     switch a seeded bug on (builds with MUTATIONS=1 only)\n"
     "  --replay WAY   draw what happens on a way, as a broken claim names it (with --scope)\n"
@@ -194,13 +194,13 @@ static void show_violation(const struct search_options *options, const struct se
     free(way);
 }
 
-/* Half of the machine's memory, unless it was said. */
+/* Three quarters of the machine's memory, unless it was said. */
 static uint64_t memory_for(const struct settings *settings)
 {
     if (settings->memory_gib != 0) {
         return settings->memory_gib << 30;
     }
-    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) / 4 * 3 * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* -- The command ---------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* explore.h -- synod-sim explore: every reachable state of small clusters. */
+/* explore.h -- synod-sim explore: small clusters, in every order of events. */
 #ifndef SIM_EXPLORE_EXPLORE_H
 #define SIM_EXPLORE_EXPLORE_H
 

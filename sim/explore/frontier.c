@@ -1,6 +1,7 @@
 /* frontier.c -- a list of chunks behind a lock that is seldom taken. */
 #include "sim/explore/frontier.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -36,6 +37,7 @@ void frontier_give(struct frontier *frontier, struct frontier_chunk *chunk)
     chunk->next = frontier->first;
     frontier->first = chunk;
     frontier->count += chunk->count;
+    atomic_fetch_add(&frontier->bytes, sizeof *chunk);
     pthread_mutex_unlock(&frontier->mutex);
 }
 
@@ -46,6 +48,7 @@ struct frontier_chunk *frontier_take(struct frontier *frontier)
     if (chunk != NULL) {
         frontier->first = chunk->next;
         frontier->count -= chunk->count;
+        atomic_fetch_sub(&frontier->bytes, sizeof *chunk);
     }
     pthread_mutex_unlock(&frontier->mutex);
     return chunk;

@@ -22,7 +22,8 @@ struct frontier_chunk {
 struct frontier {
     pthread_mutex_t mutex;
     struct frontier_chunk *first;
-    uint64_t count; /* States in all of it. */
+    uint64_t count;         /* States in all of it. */
+    _Atomic uint64_t bytes; /* Of memory that its chunks take. */
 };
 
 void frontier_init(struct frontier *frontier);

@@ -52,6 +52,13 @@ static struct frontier *next_level(struct search *search)
     return &search->levels[1 - search->turn];
 }
 
+/* Of memory, for what grows. */
+static uint64_t bytes_used(struct search *search)
+{
+    return search->visited.slot_count * sizeof(uint64_t) + atomic_load(&search->levels[0].bytes) +
+           atomic_load(&search->levels[1].bytes);
+}
+
 /* -- The wide search ------------------------------------------------------------------------ */
 
 static void hand_over(struct seeker *seeker)
@@ -59,6 +66,10 @@ static void hand_over(struct seeker *seeker)
     struct search *search = seeker->search;
     const uint64_t states = atomic_fetch_add(&search->states, seeker->states) + seeker->states;
     if (search->options->states_max != 0 && states >= search->options->states_max) {
+        atomic_store(&search->is_over, 1);
+    }
+    if (bytes_used(search) > search->options->bytes_max) {
+        atomic_store(&search->is_full, 1);
         atomic_store(&search->is_over, 1);
     }
     atomic_fetch_add(&search->steps, seeker->steps);
@@ -151,13 +162,20 @@ static void seek_level(struct search *search, struct seeker *seekers)
     }
 }
 
-/* See that the table has room for a level that grows as the last one did, and then some. */
+/* See that the table has room for a level that grows as the last one did, and then some; but for
+ * no more than will be looked at. */
 static int make_room(struct search *search, uint64_t before)
 {
+    const uint64_t states = atomic_load(&search->states);
+    const uint64_t max = search->options->states_max;
     const uint64_t growth = before == 0 ? 8 : 2 + this_level(search)->count / before;
-    return visited_reserve(&search->visited, atomic_load(&search->states),
-                           this_level(search)->count * growth + 1000000,
-                           search->options->bytes_max);
+    const uint64_t expected = this_level(search)->count * growth;
+    const uint64_t left = max > states ? max - states : 0;
+    const uint64_t more = max != 0 && expected > left ? left : expected;
+    const uint64_t used = bytes_used(search);
+    const uint64_t bytes_max = search->options->bytes_max;
+    return visited_reserve(&search->visited, states, more + 1000000,
+                           bytes_max > used ? bytes_max - used : 0);
 }
 
 static void seek_all(struct search *search, struct seeker *seekers)

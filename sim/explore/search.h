@@ -25,7 +25,7 @@ struct search_result {
 struct search_options {
     const struct scope *scope;
     uint64_t states_max; /* Stop after so many; 0: never. */
-    uint64_t bytes_max;  /* Of memory for fingerprints. */
+    uint64_t bytes_max;  /* Of memory for fingerprints, and for the states of two levels. */
     uint32_t threads;
     /* Called now and then, and at the end of each level. */
     void (*on_progress)(void *context, const struct search_result *result);
