@@ -264,6 +264,7 @@ static const struct os_functions FUNCTIONS = {
     .file_open = os_sim_file_open,
     .file_close = os_sim_file_close,
     .file_size = os_sim_file_size,
+    .file_is_direct = os_sim_file_is_direct,
     .file_read = os_sim_file_read,
     .file_write = os_sim_file_write,
     .file_sync = os_sim_file_sync,

@@ -67,6 +67,7 @@ int os_sim_is_gone(struct os_sim *sim);
 int os_sim_file_open(struct os *os, const char *path, unsigned flags, struct os_file **file);
 void os_sim_file_close(struct os_file *file);
 int64_t os_sim_file_size(struct os_file *file);
+int os_sim_file_is_direct(const struct os_file *file);
 int64_t os_sim_file_read(struct os_file *file, uint64_t offset, void *to, size_t size);
 int os_sim_file_write(struct os_file *file, uint64_t offset, const void *from, size_t size);
 int os_sim_file_sync(struct os_file *file);

@@ -108,6 +108,7 @@ struct os_functions {
     int (*file_write)(struct os_file *file, uint64_t offset, const void *from, size_t size);
     int (*file_sync)(struct os_file *file);
     int (*file_truncate)(struct os_file *file, uint64_t size);
+    int (*file_is_direct)(const struct os_file *file);
 
     int (*dir_create)(struct os *os, const char *path);
     int (*dir_check)(struct os *os, const char *path);
@@ -206,6 +207,12 @@ static inline void os_file_close(struct os *os, struct os_file *file)
 static inline int64_t os_file_size(struct os *os, struct os_file *file)
 {
     return os->functions->file_size(file);
+}
+
+/* True if writes go past the page cache: OS_FILE_DIRECT was asked for, and the file system can. */
+static inline int os_file_is_direct(struct os *os, const struct os_file *file)
+{
+    return os->functions->file_is_direct(file);
 }
 
 /* Read up to `size` bytes; fewer only at the end of the file. */

@@ -219,6 +219,7 @@ static const struct os_functions functions = {
     .file_open = os_uv_file_open,
     .file_close = os_uv_file_close,
     .file_size = os_uv_file_size,
+    .file_is_direct = os_uv_file_is_direct,
     .file_read = os_uv_file_read,
     .file_write = os_uv_file_write,
     .file_sync = os_uv_file_sync,

@@ -96,6 +96,11 @@ void os_uv_file_close(struct os_file *file)
     }
 }
 
+int os_uv_file_is_direct(const struct os_file *file)
+{
+    return file->is_direct_real;
+}
+
 int64_t os_uv_file_size(struct os_file *file)
 {
     struct stat status;

@@ -56,6 +56,7 @@ void os_uv_work(struct os *os, struct os_work *work);
 int os_uv_file_open(struct os *os, const char *path, unsigned flags, struct os_file **file);
 void os_uv_file_close(struct os_file *file);
 int64_t os_uv_file_size(struct os_file *file);
+int os_uv_file_is_direct(const struct os_file *file);
 int64_t os_uv_file_read(struct os_file *file, uint64_t offset, void *to, size_t size);
 int os_uv_file_write(struct os_file *file, uint64_t offset, const void *from, size_t size);
 int os_uv_file_sync(struct os_file *file);

@@ -275,6 +275,7 @@ static void step_over(struct scan *scan, const struct found *found)
     segment->is_carried |= (flush->flags & SEGMENT_CARRY) != 0;
     segment->used = flush->offset + (uint32_t)segment_flush_bytes(flush);
     result->end = found->place.index;
+    result->last = flush->offset;
     result->offset = segment->used;
     result->log = flush->log;
     result->cluster = flush->cluster;

@@ -42,6 +42,8 @@ struct scan_result {
     size_t end;                    /* Index of the segment in which the log ends: where the
                                     * next flush goes if it fits. */
     uint32_t offset;               /* And at which byte of it. */
+    uint32_t last;                 /* Where the last flush begins, if it is in that segment; else
+                                    * as `offset`. */
     uint32_t is_sealed;            /* 1: the last flush has no records. */
     uint64_t cluster;              /* 0: not founded. */
     uint64_t log;                  /* 0: there is no flush at all, nor ever was. */

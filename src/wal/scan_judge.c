@@ -239,8 +239,12 @@ int scan_judge_bad(struct scan *scan, struct found *found, int is_found, int *is
         if (is_found) {
             warn(scan, place, "cut a flush that a crash left unfinished; nothing acknowledged it");
             MARK("judge: cuts a torn flush");
-            scan->result->end = place.index;
-            scan->result->offset = place.offset;
+            if (scan->result->end != place.index) {
+                scan->result->end = place.index;
+                scan->result->offset = place.offset;
+                scan->result->last = place.offset;
+            }
+            assert(scan->result->offset == place.offset);
         }
         return 0;
     }

@@ -120,8 +120,9 @@
  * While segments are trimmed: they lose their names one by one, oldest first, the directory
  * synced after each, so a crash leaves no gap. Why no promise is lost: see wal_trim.c.
  *
- * After a failed sync: the page cache may show what the disk does not have. Writing and
- * recovery go around it (OS_FILE_DIRECT). */
+ * After a failed sync: the page cache may show what the disk does not have. Writing goes around
+ * it (OS_FILE_DIRECT); where the file system cannot, recovery writes the last flush again before
+ * it syncs it, for a sync alone would bring nothing. */
 #include "wal/segment.h"
 
 #include <inttypes.h>

@@ -20,7 +20,9 @@
  *           still pending
  *   fail    the operation is refused (full disk, bad sector, sync that fails). Where the log says
  *           so the process exits, as it must; else it goes on, or is killed soon after. Then it
- *           is started again, or the power is lost first
+ *           is started again, and the power is lost before that, or at each operation of the
+ *           recovery and the first flush after it; where the file system writes directly, and
+ *           where it does not
  *
  * THE VERDICT is always exact: a crash is no damage. Recovery must find what owner.c says, the log
  * must go on, and the next recovery must find that too. */
@@ -333,12 +335,23 @@ static void run_kill(void)
 
 /* -- Refused ------------------------------------------------------------------------------ */
 
-/* Each of them twice: the script goes on if it may, or not. */
+static uint64_t places_in_all(void)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < FAILURE_COUNT; i++) {
+        sum += places[i];
+    }
+    return sum;
+}
+
+/* Each of them twice: the script goes on if it may, or not. And all that where the file system
+ * writes directly, and then where it does not. */
 static struct playing failing_of(uint64_t unit)
 {
+    const int has_no_direct = unit >= 2 * places_in_all();
     const int is_last = unit % 2 == 0;
     uint64_t failure = 0;
-    unit /= 2;
+    unit = unit % (2 * places_in_all()) / 2;
     while (unit >= places[failure]) {
         unit -= places[failure++];
     }
@@ -347,17 +360,21 @@ static struct playing failing_of(uint64_t unit)
                                         .fail_at = unit + 1,
                                         .fail_kinds = FAILURES[failure].kind,
                                         .fail_error = FAILURES[failure].error,
-                                        .is_failure_last = is_last}};
+                                        .is_failure_last = is_last,
+                                        .has_no_direct = has_no_direct}};
 }
 
 static void run_fail(void)
 {
+    static struct model model;
     struct os *os = script_owner.os;
-    lose_power(os, &script_owner.model, 1);
+    model_copy(&model, &script_owner.model);
+    lose_power(os, &model, 1);
     os_memory_restart(os);
     if (board_enter(0)) {
-        judge(os_memory_copy(os, SEED), &script_owner.model);
+        judge(os_memory_copy(os, SEED), &model);
     }
+    die_in_recovery(os, &model, 1);
 }
 
 /* -- Units -------------------------------------------------------------------------------- */
@@ -399,7 +416,7 @@ void crash_prepare(const struct crash_depth *wanted, uint64_t units[BOARD_PARTS]
         }
     }
     for (size_t i = 0; i < FAILURE_COUNT; i++) {
-        units[BOARD_FAIL] += 2 * places[i];
+        units[BOARD_FAIL] += 4 * places[i];
     }
 }
 

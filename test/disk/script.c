@@ -206,6 +206,9 @@ void script_play(const struct script_options *options, struct owner *owner,
     os_dir_create(os, "/data");
     os_dir_sync(os, "/");
     os_memory_interleave(os);
+    if (options->has_no_direct) {
+        os_memory_refuse_direct(os);
+    }
     os_memory_remember(os);
     owner_init(owner, os, NULL);
     owner->prng.state = options->seed;

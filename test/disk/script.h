@@ -23,6 +23,7 @@ struct script_options {
     unsigned fail_kinds;
     int fail_error;
     int is_failure_last; /* Stop behind the step in which it failed, whatever the log says. */
+    int has_no_direct;   /* The file system takes no direct writes. */
 };
 
 /* What it came to. */

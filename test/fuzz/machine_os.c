@@ -63,6 +63,7 @@ static void start(struct machine_os *machine)
     functions.file_open = file_open;
     functions.file_close = files->file_close;
     functions.file_size = files->file_size;
+    functions.file_is_direct = files->file_is_direct;
     functions.file_read = files->file_read;
     functions.file_write = files->file_write;
     functions.file_sync = files->file_sync;

@@ -195,6 +195,11 @@ static void file_close(struct os_file *file)
     free(file);
 }
 
+static int file_is_direct(const struct os_file *file)
+{
+    return os_file_is_direct(file->fault->inner, file->inner);
+}
+
 static int64_t file_size(struct os_file *file)
 {
     const int error = refuse(FAULT_READ);
@@ -472,6 +477,7 @@ static const struct os_functions FUNCTIONS = {
     .file_open = file_open,
     .file_close = file_close,
     .file_size = file_size,
+    .file_is_direct = file_is_direct,
     .file_read = file_read,
     .file_write = file_write,
     .file_sync = file_sync,

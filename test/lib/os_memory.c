@@ -169,6 +169,7 @@ struct os *os_memory_copy(struct os *os, uint64_t seed)
     struct os *copy = os_memory_new(seed);
     struct machine *to = machine_of(copy);
     to->now = from->now;
+    to->has_no_direct = from->has_no_direct;
     memory_copy_names(&to->names, &from->names);
     memory_copy_names(&to->durable, &from->durable);
     for (size_t i = 0; i < from->content_count; i++) {
@@ -256,6 +257,11 @@ const uint8_t *os_memory_look(const struct os *os, const char *path, size_t *siz
     const struct content *content = memory_content_at(machine_of(os), path);
     *size = content == NULL ? 0 : memory_image_size(content->cache);
     return content == NULL ? NULL : memory_image_bytes(content->cache);
+}
+
+void os_memory_refuse_direct(struct os *os)
+{
+    machine_of(os)->has_no_direct = 1;
 }
 
 void os_memory_remember(struct os *os)

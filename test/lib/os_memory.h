@@ -89,6 +89,9 @@ void os_memory_die(struct os *os);
 /* Operations that changed something so far. */
 uint64_t os_memory_changes(const struct os *os);
 
+/* From now on nothing is written directly, whoever asks for it: some file systems cannot. */
+void os_memory_refuse_direct(struct os *os);
+
 /* The process died but the machine lives: what is pending stays so. Every file must be closed. */
 void os_memory_restart(struct os *os);
 

@@ -236,6 +236,7 @@ struct os *os_memory_aftermath(struct os *os, const uint8_t *kept, uint64_t seed
     struct os *left = os_memory_new(seed);
     struct machine *to = machine_of(left);
     to->now = from->now;
+    to->has_no_direct = from->has_no_direct;
     memory_copy_names(&to->durable, &from->durable);
     for (size_t i = 0; i < from->content_count; i++) {
         memory_new_content(to);

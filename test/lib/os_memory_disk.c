@@ -195,6 +195,11 @@ static void file_close(struct os_file *file)
     free(file);
 }
 
+static int file_is_direct(const struct os_file *file)
+{
+    return (file->flags & OS_FILE_DIRECT) != 0 && !file->machine->has_no_direct;
+}
+
 static int64_t file_size(struct os_file *file)
 {
     return file->machine->is_dead
@@ -241,7 +246,7 @@ static void add_write(const struct os_file *file, uint64_t offset, struct bytes 
                                .offset = offset,
                                .size = data.size,
                                .data = copy,
-                               .is_direct = (file->flags & OS_FILE_DIRECT) != 0};
+                               .is_direct = file_is_direct(file)};
 }
 
 /* A write that fails may have got half way. */
@@ -437,6 +442,7 @@ void memory_set_disk_functions(struct os_functions *functions)
     functions->file_open = file_open;
     functions->file_close = file_close;
     functions->file_size = file_size;
+    functions->file_is_direct = file_is_direct;
     functions->file_read = file_read;
     functions->file_write = file_write;
     functions->file_sync = file_sync;

@@ -90,6 +90,7 @@ struct machine {
     struct memory_job *running;
     int is_interleaved;
     int is_remembering;
+    int has_no_direct; /* The file system takes no direct writes. */
     size_t files_open;
     struct content *contents;
     size_t content_count;

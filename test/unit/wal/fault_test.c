@@ -184,6 +184,47 @@ TEST(fault, is_told_once_and_numbers_are_given_out_all_the_same)
     rig_free(rig);
 }
 
+static enum os_memory_fate lose(void *context, const char *path, uint64_t offset)
+{
+    (void)context;
+    (void)path;
+    (void)offset;
+    return OS_MEMORY_LOST;
+}
+
+/* After it the page cache shows what the disk does not have, and takes it for clean. The next life
+ * reads it, and whatever it makes durable stands behind it. */
+static void trust_no_cache(int has_direct)
+{
+    struct rig *rig = rig_new(3);
+    if (!has_direct) {
+        os_memory_refuse_direct(rig->os);
+    }
+    assert_int_equal(rig_open(rig), 0);
+    rig_append(rig, 10);
+    rig_settle(rig);
+    rig_promise(rig);
+    os_memory_fail_at(rig->os, OS_MEMORY_SYNC, 1, -EIO);
+    rig_settle(rig);
+    assert_int_equal(rig->failure_calls, 1);
+    rig_die(rig);
+    os_memory_restart(rig->os);
+    assert_int_equal(rig_open(rig), 0);
+    rig_append(rig, 5000);
+    rig_settle(rig);
+    assert_int_equal(rig->durable, rig->last);
+    rig_die(rig);
+    os_memory_crash(rig->os, lose, NULL);
+    assert_int_equal(rig_open(rig), 0); /* It looks for all that was acknowledged. */
+    rig_free(rig);
+}
+
+TEST(fault, of_a_sync_leaves_nothing_for_the_page_cache_alone_to_remember)
+{
+    trust_no_cache(1);
+    trust_no_cache(0);
+}
+
 TEST(fault, of_a_read_back_is_told_to_the_reader_alone)
 {
     struct rig *rig = rig_new(2);
