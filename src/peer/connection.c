@@ -23,7 +23,7 @@
 enum {
     STRANGER_COUNT_MAX = 64, /* More, and the oldest must go. */
     INPUT_KEEP = 16 * 1024,  /* Memory that a connection keeps between two frames. */
-    QUIET_PARTS = 4,         /* Silence is noticed in so many parts: see on_quiet(). */
+    QUIET_PARTS = 4,         /* Of silence; one more must pass in which nothing came. */
 };
 
 /* -- Ending ----------------------------------------------------------------------------- */

@@ -86,8 +86,8 @@ struct peers_options {
     uint32_t frame_size_max;  /* Largest body sent or taken, in bytes. */
     size_t queue_size_max;    /* Bytes that may wait for one peer. */
     uint64_t handshake_us;    /* From a connection to its HELLO, at most. */
-    uint64_t silence_us;      /* Nothing came for so long: the connection is dead. Its owner must
-                               * send something more often, whatever it is. */
+    uint64_t silence_us;      /* Nothing came for so long, or a quarter longer: the connection is
+                            * dead. Its owner must send something more often. */
     uint64_t retry_us_min;    /* The first waits between attempts are about this, ... */
     uint64_t retry_us_max;    /* ... each later one twice as long, up to this. */
 };

@@ -17,11 +17,10 @@
 #include "replica/replica_internal.h"
 
 enum {
-    HELD_SMALL = 1024,    /* Bodies up to this size are allocated at this size, and reused. */
-    LARGE = 32 << 10,     /* Values of a message that it takes some time to send. */
-    QUEUE_MAX = 64 << 10, /* With more in front of it, it is not sent ... */
-    QUEUE_MAX_FIRST =
-        8 << 20, /* ... unless this is the first time, and then with more than that. */
+    HELD_SMALL = 1024,         /* Bodies up to this size are allocated at this size, and reused. */
+    LARGE = 32 << 10,          /* Values of a message that it takes some time to send. */
+    QUEUE_MAX = 64 << 10,      /* It is not sent with more than this in front of it; ... */
+    QUEUE_MAX_FIRST = 8 << 20, /* ... for the first time, with more than this. */
 };
 
 /* -- Records ------------------------------------------------------------------------------ */

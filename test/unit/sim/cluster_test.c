@@ -154,6 +154,13 @@ TEST(replica, learns_from_any_that_votes_that_the_founding_is_over)
 
 /* -- A broken link ------------------------------------------------------------------------- */
 
+/* These two do not hear each other. */
+static void break_link(struct cluster *cluster, uint32_t node, uint32_t other)
+{
+    net_cut(cluster_net(cluster), node, other);
+    net_cut(cluster_net(cluster), other, node);
+}
+
 static void note_read(void *context, int error)
 {
     uint32_t *good = context;
@@ -174,8 +181,7 @@ TEST(replica, serves_its_clients_though_it_does_not_hear_the_leader)
     assert_true(status.has_leader);
     const uint32_t leader = status.leader;
     const uint32_t deaf = (leader + 1) % OPTIONS.nodes;
-    net_cut(cluster_net(cluster), leader, deaf);
-    net_cut(cluster_net(cluster), deaf, leader);
+    break_link(cluster, leader, deaf);
     (void)events_in(&world, 10000000);
     for (uint32_t i = 0; i < 10; i++) {
         put(&world, cluster, deaf);
@@ -408,8 +414,7 @@ static void read_in_many_turns(int hears_the_leader, uint32_t reads)
     assert_true(status.has_leader);
     const uint32_t reader = (status.leader + 1) % OPTIONS.nodes;
     if (!hears_the_leader) {
-        net_cut(cluster_net(cluster), status.leader, reader);
-        net_cut(cluster_net(cluster), reader, status.leader);
+        break_link(cluster, status.leader, reader);
         (void)events_in(&world, 10000000);
     }
     const uint64_t frames = net_counts(cluster_net(cluster)).frames;
