@@ -285,6 +285,9 @@ void cluster_start(struct cluster *cluster, uint32_t index)
     options.snapshot_bytes = cluster->options.snapshot_bytes;
     options.tail_bytes = cluster->options.tail_bytes;
     options.cache_bytes = cluster->options.cache_bytes;
+    if (cluster->options.backlog_bytes_max != 0) {
+        options.backlog_bytes_max = cluster->options.backlog_bytes_max;
+    }
     options.segment_bytes = cluster->options.segment_bytes;
     options.heartbeat_ms = cluster->options.heartbeat_ms;
     options.election_ms = cluster->options.election_ms;
@@ -477,10 +480,15 @@ void cluster_calm(struct cluster *cluster)
     net_set_options(cluster->net, net_calm());
 }
 
+void cluster_set_os(struct cluster *cluster, uint32_t node, const struct os_sim_options *os)
+{
+    os_sim_set_options(cluster->nodes[node].os, os);
+}
+
 void cluster_calm_node(struct cluster *cluster, uint32_t node)
 {
     const struct os_sim_options os = {.turn_us_max = 50, .flush_us_min = 50, .flush_us_max = 300};
-    os_sim_set_options(cluster->nodes[node].os, &os);
+    cluster_set_os(cluster, node, &os);
     os_sim_set_clock(cluster->nodes[node].os, 1000000, 0);
     cluster_set_trouble(cluster, node, &(struct os_sim_trouble){0});
     os_sim_live_on(cluster->nodes[node].os);

@@ -20,6 +20,7 @@ struct cluster_options {
     uint64_t snapshot_bytes;
     uint64_t tail_bytes;
     uint64_t cache_bytes;
+    uint64_t backlog_bytes_max; /* 0: the default. */
     uint32_t segment_bytes;
     uint32_t heartbeat_ms;
     uint32_t election_ms;
@@ -42,6 +43,9 @@ void cluster_free(struct cluster *cluster);
  * to be killed, its clock goes right and its disk is quick and does what it is told. */
 void cluster_calm(struct cluster *cluster);
 void cluster_calm_node(struct cluster *cluster, uint32_t node);
+
+/* How quick the node's loop and disk are from now on. */
+void cluster_set_os(struct cluster *cluster, uint32_t node, const struct os_sim_options *os);
 
 struct net *cluster_net(struct cluster *cluster);
 uint32_t cluster_nodes(const struct cluster *cluster);

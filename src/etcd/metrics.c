@@ -75,6 +75,8 @@ static void put_replica(struct page *page, const struct etcd_server *server)
     put_counter(page, "etcd_server_proposals_failed_total", "Commands that ended with an error.",
                 (double)status.failed);
     put_gauge(page, "synod_log_bytes", "Bytes of the log on the disk.", (double)status.log_bytes);
+    put_gauge(page, "synod_log_backlog_bytes", "Bytes of records that are not durable yet.",
+              (double)status.log_backlog);
     put_counter(page, "synod_commands_applied_total", "Commands applied to the store.",
                 (double)status.applied_commands);
 

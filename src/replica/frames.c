@@ -1,5 +1,6 @@
 /* frames.c -- frames from the other members: checked here, believed afterwards. */
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "replica/replica_internal.h"
 
@@ -56,6 +57,16 @@ static void prune_values(struct replica *r, const struct synod_message *m)
     }
 }
 
+/* The disk is far behind, and this would put more in front of it. The others go on without us as
+ * long as they are a quorum; what they sent comes again, or is asked for. A disk that is slower
+ * than those of the others would else have all that it cannot keep up with in our memory. */
+static int is_too_much(const struct replica *r, const struct synod_message *m)
+{
+    const int brings_entries = m->type == SYNOD_MESSAGE_ACCEPT || m->type == SYNOD_MESSAGE_LEARN;
+    return brings_entries && m->from != r->identity &&
+           wal_backlog(r->wal) > r->options.backlog_bytes_max && !MUTANT(105);
+}
+
 /* A message of the core, from another member or from ourselves. */
 const char *frames_on_message(struct replica *r, uint32_t member, struct bytes body)
 {
@@ -68,6 +79,10 @@ const char *frames_on_message(struct replica *r, uint32_t member, struct bytes b
     message.to = r->identity;
     if (!synod_message_is_valid(&message, &r->core_options)) {
         return "a message that no member would send";
+    }
+    if (is_too_much(r, &message)) {
+        MARK("frames: takes no entry, since the disk is far behind");
+        return NULL;
     }
     if (wire_has_values(message.type)) {
         wrong = enter_values(r, &message);

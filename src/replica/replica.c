@@ -27,6 +27,7 @@ void replica_options_init(struct replica_options *options)
         .snapshot_bytes = 64 << 20,
         .tail_bytes = 32 << 20,
         .cache_bytes = 4 << 20,
+        .backlog_bytes_max = 64 << 20,
     };
 }
 
@@ -385,6 +386,7 @@ void replica_status(const struct replica *r, struct replica_status *status)
         .applied_commands = r->applied_commands,
         .pending = (uint32_t)(r->sequence - r->pending_first),
         .log_bytes = r->wal == NULL ? 0 : wal_bytes(r->wal),
+        .log_backlog = r->wal == NULL ? 0 : wal_backlog(r->wal),
         .flush_count = r->flush_count,
         .flush_us_total = r->flush_us_total,
         .why = synod_why_text(r->why),

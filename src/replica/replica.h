@@ -60,6 +60,8 @@ struct replica_options {
     uint64_t tail_bytes;                  /* Of the log, kept although a snapshot covers it, for
                                            * members that are a little late. */
     uint64_t cache_bytes;                 /* Of entries that are applied, kept in memory. */
+    uint64_t backlog_bytes_max;           /* Of records that are not durable yet: with more, no
+                                           * entry is proposed, voted for or learned. */
     uint32_t segment_bytes;               /* Of the log's files; 0: its default. */
 };
 
@@ -131,7 +133,8 @@ struct replica_status {
     uint64_t failed;         /* ... and ended with an error. */
     uint64_t applied_commands;
     uint32_t pending;     /* Commands under way. */
-    uint64_t log_bytes;   /* On the disk. */
+    uint64_t log_bytes;   /* On the disk, ... */
+    uint64_t log_backlog; /* ... and what is on its way there: wal_backlog(). */
     uint64_t flush_count; /* Of the disk in this life, and how long they took: */
     uint64_t flush_us_total;
     const char *why;         /* Why the leader last changed. */

@@ -235,9 +235,19 @@ static int in_flight(const struct replica *r)
     return r->proposed > r->applied && r->proposed - r->applied >= IN_FLIGHT_MAX;
 }
 
+/* Others may be a quorum without us, and choose faster than our disk can write. */
+static int is_disk_behind(const struct replica *r)
+{
+    if (wal_backlog(r->wal) <= r->options.backlog_bytes_max || MUTANT(105)) {
+        return 0;
+    }
+    MARK("submit: proposes nothing, since the disk is far behind");
+    return 1;
+}
+
 static void propose(struct replica *r)
 {
-    while (!in_flight(r) && r->phase == PHASE_RUNNING) {
+    while (!in_flight(r) && !is_disk_behind(r) && r->phase == PHASE_RUNNING) {
         if (r->ready == NULL) {
             r->ready = make_value(r);
         }

@@ -557,6 +557,13 @@ uint64_t wal_last(const struct wal *wal)
     return wal->last;
 }
 
+uint64_t wal_backlog(const struct wal *wal)
+{
+    assert(wal->is_failed ||
+           (wal->last == wal->durable) == (wal->writing.count + wal->forming.count == 0));
+    return (uint64_t)wal->writing.records_bytes + wal->forming.records_bytes;
+}
+
 uint64_t wal_durable(const struct wal *wal)
 {
     assert(wal->durable <= wal->last);

@@ -187,6 +187,10 @@ uint64_t wal_last(const struct wal *wal);
 /* Number of the last record that is durable. */
 uint64_t wal_durable(const struct wal *wal);
 
+/* Bytes of records, with their headers, that were appended and are not durable: how far the disk
+ * is behind. More than WAL_PENDING_BYTES_MAX of them that nobody writes yet end the log. */
+uint64_t wal_backlog(const struct wal *wal);
+
 /* The cluster that the directory belongs to; 0 before founding. */
 uint64_t wal_cluster(const struct wal *wal);
 
