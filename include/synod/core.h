@@ -138,7 +138,7 @@ struct synod_serve {
     X(SYNOD_WHY_SILENT, 7, "the leader did not answer within the election time-out")               \
     X(SYNOD_WHY_STALLED, 8, "the leader's disk makes no progress")                                 \
     X(SYNOD_WHY_RESIGNED, 9, "the leader stopped in good order")                                   \
-    X(SYNOD_WHY_GAVE_UP, 10, "phase 1 got no further for an election time-out")                    \
+    X(SYNOD_WHY_GAVE_UP, 10, "phase 1 got no further in time")                                     \
     X(SYNOD_WHY_ASKED, 11, "was asked to stand")
 
 #define SYNOD_WHY_ENUM(name, code, text) name = (code),

@@ -17,7 +17,7 @@
 struct synod_core;
 
 /* The moment at which every step happens, and how far a time-out leaps: far beyond every
- * time-out that the options may name. In ms. */
+ * time-out that the options may name, as often as it may have doubled. In ms. */
 #define CANON_NOW_MS  (UINT64_C(1) << 20)
 #define CANON_LEAP_MS (UINT64_C(1) << 16)
 

@@ -9,8 +9,9 @@
 #include "paxos/quorum.h"
 
 enum {
-    FAILURES_MAX = 5
-}; /* The back-off doubles this often at most. */
+    FAILURES_MAX = 5, /* The back-off doubles this often at most, ... */
+    PATIENCE_MAX = 3, /* ... and the patience so often: what is gone must be given up some time. */
+};
 
 void election_init(struct election *e, uint64_t seed)
 {
@@ -310,6 +311,15 @@ void election_on_step_down(struct synod_core *c, enum synod_why why)
     e->stand_ms = 0;
     lose_leader(c, why);
     e->asked_ms = 0; /* Say so at the next tick: others may be waiting for us to go. */
+}
+
+uint64_t election_patience_ms(const struct synod_core *c)
+{
+    const uint32_t failures = c->election.failures;
+    assert(failures <= FAILURES_MAX);
+    assert(c->options.election_ms > 0);
+    const uint32_t doublings = failures < PATIENCE_MAX ? failures : PATIENCE_MAX;
+    return (uint64_t)c->options.election_ms << (MUTANT(106) ? 0 : doublings);
 }
 
 /* -- Connections -------------------------------------------------------------------------- */

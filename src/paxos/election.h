@@ -75,6 +75,13 @@ void election_on_prepare(struct synod_core *c, const struct synod_message *m);
 /* We promised a higher ballot than our leader's. */
 void election_on_promised(struct synod_core *c);
 
+/* How long a phase 1 of ours may make no progress before we give it up. It doubles with each ballot
+ * that we lose, a few times: a promise that reports much may take longer than the election time-out
+ * on a narrow link, and whoever never waits longer than that never gets it (Dwork, Lynch,
+ * Stockmeyer: Consensus in the Presence of Partial Synchrony, JACM 1988: of a bound that nobody
+ * knows, a time-out that grows is one day above). */
+uint64_t election_patience_ms(const struct synod_core *c);
+
 /* We won, or stopped trying. */
 void election_on_elected(struct synod_core *c, struct outbox *out);
 void election_on_step_down(struct synod_core *c, enum synod_why why);

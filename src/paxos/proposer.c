@@ -554,7 +554,7 @@ void proposer_on_tick(struct synod_core *c, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
     assert(p->progress_ms <= c->now_ms && p->prepared_ms <= c->now_ms);
-    if (is_phase1_open(c) && c->now_ms - p->progress_ms >= c->options.election_ms) {
+    if (is_phase1_open(c) && c->now_ms - p->progress_ms >= election_patience_ms(c)) {
         MARK("proposer: gives phase 1 up");
         proposer_step_down(c, SYNOD_WHY_GAVE_UP);
     } else if (p->state == PROPOSER_PREPARING &&

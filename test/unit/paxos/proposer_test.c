@@ -244,22 +244,6 @@ TEST(proposer, gives_up_when_nobody_can_tell_it_what_was_reported_chosen)
     rig_deinit(&rig);
 }
 
-TEST(proposer, gives_up_a_phase_1_that_does_not_end)
-{
-    struct rig rig;
-    start(&rig, 3);
-    rig_stand(&rig);
-    rig_flush(&rig);
-    rig_forget(&rig);
-    rig_tick(&rig, 100);
-    rig_expect(&rig,
-               "to B: prepare 2.A from slot 1 (after #1)\n"
-               "to C: prepare 2.A from slot 1 (after #1)\n");
-    rig_tick(&rig, 900);
-    rig_expect(&rig, "follower of none: phase 1 got no further for an election time-out\n");
-    rig_deinit(&rig);
-}
-
 TEST(proposer, knows_a_value_chosen_by_a_quorum_of_votes)
 {
     struct rig rig;
