@@ -34,7 +34,8 @@ void net_free(struct net *net);
 void net_cut(struct net *net, uint32_t from, uint32_t to);
 void net_heal(struct net *net);
 
-/* Between these nodes (bits) every link is whole, quick and faultless, whatever else is wrong. */
+/* Between these nodes (bits) every link is whole, quick and faultless, whatever else is wrong; and
+ * as narrow as it was. */
 void net_heal_among(struct net *net, uint64_t nodes);
 
 /* The options of a network that is quick and faultless. */

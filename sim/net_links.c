@@ -59,7 +59,7 @@ int net_befalls(struct net *net, uint32_t from, uint32_t to, struct bytes frame,
 
 uint64_t net_transmit(struct net *net, uint32_t from, uint32_t to, size_t size)
 {
-    const uint64_t width = options_of(net, from, to)->bytes_per_s;
+    const uint64_t width = net->options.bytes_per_s;
     const uint64_t now = net->world->now_us;
     uint64_t *idle_at = &net->idle_at_us[from][to];
     if (width == 0) {
@@ -71,7 +71,7 @@ uint64_t net_transmit(struct net *net, uint32_t from, uint32_t to, size_t size)
 
 size_t net_backlog(const struct net *net, uint32_t from, uint32_t to)
 {
-    const uint64_t width = options_of(net, from, to)->bytes_per_s;
+    const uint64_t width = net->options.bytes_per_s;
     const uint64_t idle_at = net->idle_at_us[from][to];
     const uint64_t now = net->world->now_us;
     return width == 0 || idle_at <= now ? 0 : (size_t)((idle_at - now) * width / 1000000);

@@ -19,7 +19,8 @@ size_t record_key(uint32_t key, char to[RECORD_KEY_MAX])
 size_t record_value(uint64_t value, char to[RECORD_VALUE_MAX])
 {
     /* Some values are longer: batches and snapshots should not all look alike. */
-    const int width = value % 5 == 0 ? 40 : 1;
+    const int is_large = (value & RECORD_LARGE) != 0;
+    const int width = is_large ? RECORD_VALUE_MAX - 4 : value % 5 == 0 ? 40 : 1;
     return (size_t)snprintf(to, RECORD_VALUE_MAX, "%0*" PRIu64, width, value);
 }
 
@@ -34,12 +35,13 @@ static uint32_t number_of_key(struct bytes name)
 /* UINT64_MAX, which nobody writes, if it is not exactly what somebody would write. */
 static uint64_t number_of_value(struct bytes value)
 {
-    char text[RECORD_VALUE_MAX] = {0};
+    char text[RECORD_VALUE_MAX];
     char again[RECORD_VALUE_MAX];
     if (value.size == 0 || value.size >= sizeof text) {
         return UINT64_MAX;
     }
     memcpy(text, value.data, value.size);
+    text[value.size] = 0;
     const uint64_t number = strtoull(text, NULL, 10);
     return record_value(number, again) == value.size && memcmp(text, again, value.size) == 0
                ? number

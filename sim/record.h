@@ -1,7 +1,7 @@
 /* record.h -- operations of a history as the store's requests, and its answers as theirs.
  *
  * A key is named so that names are in the order of numbers; a value is its number in decimal,
- * in some cases behind zeroes.
+ * in some cases behind zeroes: behind many where the number has the bit RECORD_LARGE.
  *
  * A request can be said in many ways: a get may want the keys alone, or another order, or have
  * filters that let everything pass, and the end of a txn's branch may be a txn within it. Which
@@ -16,8 +16,10 @@
 
 enum {
     RECORD_KEY_MAX = 16,
-    RECORD_VALUE_MAX = 64
+    RECORD_VALUE_MAX = 40004
 };
+
+#define RECORD_LARGE ((uint64_t)1 << 40)
 
 /* The name of a key, the text of a value; their sizes in bytes. */
 size_t record_key(uint32_t key, char to[RECORD_KEY_MAX]);

@@ -1,6 +1,8 @@
 /* requests.c -- what clients ask for: operations of every kind, drawn by chance. */
 #include "sim/requests.h"
 
+#include "sim/record.h"
+
 enum {
     STEPS_MAX = 3, /* Of a branch. */
     PAST_MAX = 40  /* Revisions that a read looks back. */
@@ -14,6 +16,14 @@ static uint64_t below(struct requests *requests, uint64_t limit)
 static uint8_t chance(struct requests *requests, uint64_t numerator, uint64_t denominator)
 {
     return below(requests, denominator) < numerator;
+}
+
+/* The next value, which nobody else writes. */
+static uint64_t draw_value(struct requests *requests)
+{
+    const uint32_t large = requests->options->large_permille;
+    const uint64_t value = ++requests->value_last;
+    return large != 0 && chance(requests, large, 1000) ? value | RECORD_LARGE : value;
 }
 
 static struct step draw_keys(struct requests *requests, uint8_t kind)
@@ -41,7 +51,7 @@ static struct step draw_step(struct requests *requests, uint8_t kind)
     step.wants_items = chance(requests, 1, 2);
     if (kind == STEP_PUT) {
         step.end = step.key + 1;
-        step.number = ++requests->value_last;
+        step.number = draw_value(requests);
     } else if (kind == STEP_GET) {
         step.wants_items = is_plain || chance(requests, 7, 8);
         step.limit = step.end > step.key + 1 && chance(requests, 1, 3)
@@ -106,7 +116,7 @@ static void add_txn(struct requests *requests, const struct requests_memory *mem
     const uint32_t key = compare.key;
     (void)chronicle_add(requests->history, &compare);
     if (requests->options->is_plain) {
-        const struct step put = {.kind = STEP_PUT, .key = key, .number = ++requests->value_last};
+        const struct step put = {.kind = STEP_PUT, .key = key, .number = draw_value(requests)};
         const struct step get = {
             .kind = STEP_GET, .place = PLACE_ELSE, .key = key, .wants_items = 1};
         (void)chronicle_add(requests->history, &put);
@@ -159,7 +169,7 @@ size_t requests_begin(struct requests *requests, const struct chronicle_who *who
 
 size_t requests_begin_put(struct requests *requests, const struct chronicle_who *who, uint32_t key)
 {
-    const struct step step = {.kind = STEP_PUT, .key = key, .number = ++requests->value_last};
+    const struct step step = {.kind = STEP_PUT, .key = key, .number = draw_value(requests)};
     const size_t operation = chronicle_begin(requests->history, OPERATION_PUT, who);
     (void)chronicle_add(requests->history, &step);
     return operation;

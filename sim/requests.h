@@ -10,8 +10,9 @@ struct requests_options {
     uint32_t width; /* Keys in a range, at most. */
     uint32_t txn_percent;
     uint32_t delete_percent;
-    uint32_t get_percent; /* The rest are puts, but for a compaction now and then. */
-    int is_plain;         /* No operation of several keys, no txn but a compare-and-put of one key,
+    uint32_t get_percent;    /* The rest are puts, but for a compaction now and then. */
+    uint32_t large_permille; /* So many of a thousand values are large: RECORD_LARGE. */
+    int is_plain; /* No operation of several keys, no txn but a compare-and-put of one key,
                            * no past revisions, nothing serializable, no compactions. */
 };
 

@@ -7,7 +7,9 @@
 #include "base/assert.h"
 
 enum {
-    MISFORTUNES_MAX = 300 /* Else some seeds would never get anything done. */
+    MISFORTUNES_MAX = 300,      /* Else some seeds would never get anything done. */
+    NARROW_BYTES_MIN = 1000000, /* A second. */
+    NARROW_BYTES_MAX = 10000000,
 };
 
 #define FAULT_NAME(name, text) [name] = text,
@@ -83,6 +85,10 @@ static void draw_net(struct swarm *swarm, struct world *world)
     net->loss_ppm = draw_ppm(swarm, world, FAULT_LOSS, 100000);
     net->repeat_ppm = draw_ppm(swarm, world, FAULT_REPEAT, 300000);
     net->reorder_ppm = draw_ppm(swarm, world, FAULT_REORDER, 300000);
+    net->bytes_per_s = NARROW_BYTES_MIN + draw_scale(world, NARROW_BYTES_MAX);
+    if (!swarm_has(swarm, FAULT_NARROW)) {
+        net->bytes_per_s = 0;
+    }
     net->victim = 1 + (uint32_t)world_below(world, SYNOD_MESSAGE_TYPE_END - SYNOD_MESSAGE_PREPARE);
     net->victim_ppm = 50000 + (uint32_t)world_below(world, 500000);
     if (!swarm_has(swarm, FAULT_PICK)) {
@@ -128,8 +134,12 @@ static void draw_workload(struct swarm *swarm, struct world *world)
                      .get_percent = 10 + (uint32_t)world_below(world, 50),
                      .delete_percent = (uint32_t)world_below(world, 15),
                      .txn_percent = (uint32_t)world_below(world, 25),
+                     .large_permille = (uint32_t)draw_scale(world, 12),
                      .is_plain = world_chance(world, 1, 2)},
     };
+    if (!swarm_has(swarm, FAULT_NARROW)) {
+        workload->requests.large_permille = 0;
+    }
 }
 
 /* So often that 25 to 64 misfortunes are to be expected in the time that the clients need. */
@@ -181,6 +191,7 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
     swarm->cluster.snapshot_bytes = 5000 + draw_scale(world, 600000);
     swarm->cluster.tail_bytes = world_below(world, 300000);
     swarm->cluster.cache_bytes = world_below(world, 20000);
+    swarm->cluster.backlog_bytes_max = 500 + draw_scale(world, 1 << 20);
     swarm->cluster.segment_bytes = 4096u * (uint32_t)(4 + world_below(world, 28));
     draw_net(swarm, world);
     draw_os(swarm, world);

@@ -17,6 +17,7 @@
     X(FAULT_REORDER, "reorder")                                                                    \
     X(FAULT_PICK, "pick") /* One type of message fares worst. */                                   \
     X(FAULT_SLOW_NET, "slow-net")                                                                  \
+    X(FAULT_NARROW, "narrow") /* Links that large values fill. */                                  \
     X(FAULT_SLOW_DISK, "slow-disk")                                                                \
     X(FAULT_STALL, "stall")                                                                        \
     X(FAULT_HASTE, "haste") /* Time-outs as short as a message takes. */                           \
