@@ -2,7 +2,8 @@
  *
  * `if (MUTANT(2)) { the bug }`: the number is the row of test/mutants/catalogue.txt, where the
  * bug is told in a line. A bug has one site where it can, and no assertion lets it through: if
- * one aborts, that is how whatever ran it has found the bug.
+ * one aborts, that is how whatever ran it has found the bug. With SYNOD_MUTE set in the environment
+ * the assertions of src/ let everything through, in builds that have bugs: what else would find it?
  * Release objects hold none of it: without SYNOD_MUTATIONS the condition is the constant 0,
  * and `make tidy` checks that no object names mutant_selected. */
 #ifndef BASE_MUTANT_H

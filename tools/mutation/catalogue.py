@@ -3,11 +3,36 @@
 import glob
 import os
 import re
+import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CATALOGUE = os.path.join(ROOT, "test/mutants/catalogue.txt")
 KILLERS = os.path.join(ROOT, "test/mutants/killers.txt")
 ROWS = 78  # Of the catalogue; those above were found in this house, and are counted apart.
+
+
+class Killer(typing.NamedTuple):
+    """A layer's word for what killed a row; '' where it searched in vain."""
+
+    word: str
+    is_asserted: bool = False  # An assertion of src/ judged, and not the layer's own judge.
+    is_mute: bool = False  # With the assertions of src/ switched off.
+
+    def __str__(self):
+        note = " | asserted" if self.is_asserted else " | mute" if self.is_mute else ""
+        return (self.word or "-") + note
+
+
+def parse_killer(text):
+    word, _, note = text.partition(" | ")
+    return Killer("" if word == "-" else word, note == "asserted", note == "mute")
+
+
+def count_independent(rigs):
+    """How many of the killers are independent, given [(rig, is_asserted)]: two judges are one if
+    both are the code's own assertions."""
+    judges = {rig for rig, is_asserted in rigs if not is_asserted}
+    return len(judges) + any(rig not in judges for rig, _ in rigs)
 
 
 class Row:
@@ -19,12 +44,13 @@ class Row:
         self.awaits = awaits
         self.bug = bug
         self.folders = set()  # Those of src/ that have it.
-        self.kills = {}  # Name of the layer: (killer, why, rig).
+        self.kills = {}  # Name of the layer: (Killer, why, rig).
         self.blind = set()  # Layers that were searched in vain.
         self.seconds = 0.0
 
     def has_enough(self):
-        return len({rig for _, _, rig in self.kills.values()}) >= self.needed
+        rigs = [(rig, killer.is_asserted) for killer, _, rig in self.kills.values()]
+        return count_independent(rigs) >= self.needed
 
     def state(self):
         if self.awaits:
@@ -67,13 +93,13 @@ def find_sites(rows):
 
 
 def read_killers():
-    """(row, layer): what killed it last time; '' where a search found nothing."""
+    """(row, layer): the Killer of last time."""
     killers = {}
     for line in read_text(KILLERS).splitlines():
         if line.startswith("#"):
             continue
         name, layer, killer = line.split(None, 2)
-        killers[int(name[1:]), layer] = "" if killer == "-" else killer
+        killers[int(name[1:]), layer] = parse_killer(killer)
     return killers
 
 
@@ -83,12 +109,13 @@ def write_killers(row, order):
     for layer, (killer, _, _) in row.kills.items():
         killers[row.number, layer] = killer
     for layer in row.blind:
-        killers[row.number, layer] = ""
+        killers[row.number, layer] = Killer("")
     with open(KILLERS, "w", encoding="utf-8") as file:
         file.write(
             "# What killed each row of the catalogue in each layer, when it was last searched; a\n"
-            "# dash: nothing did. Tried first, and counted only when it kills again. Written by\n"
+            "# dash: nothing did. Asserted: an assertion of src/ has judged; mute: with those\n"
+            "# switched off. Tried first, and counted only when it kills again. Written by\n"
             "# tools/mutants --write.\n"
         )
         for number, layer in sorted(killers, key=lambda key: (key[0], order.index(key[1]))):
-            file.write(f"M{number:02} {layer} {killers[number, layer] or '-'}\n")
+            file.write(f"M{number:02} {layer} {killers[number, layer]}\n")

@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 
-from .catalogue import write_killers
+from .catalogue import Killer, write_killers
 from .layers import LAYERS
 
 
@@ -17,21 +17,31 @@ class Hunt:
     def is_done(self, row):
         return row.has_enough() and not self.is_all
 
-    def note(self, row, layer, killer, outcome):
-        row.kills[layer.name] = killer, outcome.why, layer.rig(killer)
+    def note(self, row, layer, word, outcome):
+        killer = Killer(word, outcome.is_asserted, layer.runner.is_mute)
+        row.kills[layer.name] = killer, outcome.why, layer.rig(word)
 
     def try_known(self, row, layer):
-        killer = self.killers.get((row.number, layer.name))
-        outcome = layer.repeat(row, killer) if killer else None
-        if outcome:
-            self.note(row, layer, killer, outcome)
+        killer = self.killers.get((row.number, layer.name), Killer(""))
+        with layer.runner.muted(killer.is_mute):
+            outcome = layer.repeat(row, killer.word) if killer.word else None
+            if outcome:
+                self.note(row, layer, killer.word, outcome)
 
     def search(self, row, layer):
         found = layer.search(row)
         if found:
             self.note(row, layer, *found)
-        else:
+        elif layer.name not in row.kills:
             row.blind.add(layer.name)
+
+    def hear_others(self, row, layers):
+        """Where the code's own assertions have judged: what would the layer's judge have said?"""
+        for layer in layers:
+            killer = row.kills.get(layer.name, [Killer("")])[0]
+            if killer.is_asserted and not row.has_enough():
+                with layer.runner.muted():
+                    self.search(row, layer)
 
     def work(self, row):
         """What is known first; then layer by layer, and those that were blind last of all."""
@@ -41,11 +51,13 @@ class Hunt:
         for layer in layers:
             if not self.is_done(row):
                 self.try_known(row, layer)
-        was_blind = [l for l in layers if self.killers.get((row.number, l.name)) == ""]
+        self.hear_others(row, layers)
+        was_blind = [l for l in layers if self.killers.get((row.number, l.name)) == Killer("")]
         unknown = [l for l in layers if l not in was_blind]
         for layer in unknown + was_blind:
             if layer.name not in row.kills and not self.is_done(row):
                 self.search(row, layer)
+        self.hear_others(row, layers)
 
 
 class Screen:
@@ -89,7 +101,8 @@ def describe(row):
     if not row.folders:
         lines.append("         nothing in src/ has it")
     for layer, (killer, why, _) in row.kills.items():
-        lines.append(f"         {layer:<10} {killer}  ({why})")
+        why += ", the assertions of src/ off" if killer.is_mute else ""
+        lines.append(f"         {layer:<10} {killer.word}  ({why})")
     if row.state() != "killed":
         for layer in sorted(row.blind):
             lines.append(f"         {layer:<10} blind")

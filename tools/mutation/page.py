@@ -4,7 +4,7 @@ import os
 import re
 import sys
 
-from .catalogue import ROOT, ROWS, read_killers, read_text
+from .catalogue import ROOT, ROWS, Killer, count_independent, read_killers, read_text
 from .layers import LAYERS
 
 PAGE = os.path.join(ROOT, "docs/TESTING.md")
@@ -13,17 +13,25 @@ PAGE_END = "<!-- mutants: end -->\n"
 SHOWN = 2  # Killers of a row in the table.
 
 
+def cell(layer, killer):
+    return (
+        f"{layer.name}: {layer.cell(killer.word)}"
+        + (" (an assertion)" if killer.is_asserted else "")
+        + (" (assertions off)" if killer.is_mute else "")
+    )
+
+
 def independent(row, killers):
-    """What the table shows of a row: killers of different rigs, and the names of other layers."""
-    shown, others, rigs = [], [], set()
-    for layer in LAYERS:
-        killer = killers.get((row.number, layer.name))
-        if not killer:
+    """What the table shows of a row: independent killers, and the names of other layers."""
+    shown, others, rigs = [], [], []
+    for kind in LAYERS:
+        layer, killer = kind(None), killers.get((row.number, kind.name), Killer(""))
+        if not killer.word:
             continue
-        rig = layer(None).rig(killer)
-        if len(shown) < SHOWN and rig not in rigs:
-            rigs.add(rig)
-            shown.append(f"{layer.name}: {layer(None).cell(killer)}")
+        with_it = rigs + [(layer.rig(killer.word), killer.is_asserted)]
+        if len(shown) < SHOWN and count_independent(with_it) > len(rigs):
+            rigs = with_it
+            shown.append(cell(layer, killer))
         else:
             others.append(layer.name)
     return shown + [""] * (SHOWN - len(shown)), others
@@ -72,22 +80,22 @@ def find_disagreements(rows, strangers, killers):
         if [row.number for row in rows].count(number) != 1:
             yield f"the catalogue has not one row {number}"
     for row in rows:
-        found = [(by_name[l], k) for (n, l), k in killers.items() if n == row.number and k]
-        rigs = {layer(None).rig(killer) for layer, killer in found}
+        found = [(by_name[l], k) for (n, l), k in killers.items() if n == row.number and k.word]
+        rigs = [(layer(None).rig(killer.word), killer.is_asserted) for layer, killer in found]
         if row.awaits and row.folders:
             yield f"{row.name} awaits {row.awaits}, and src/ has it"
         if not row.awaits and not row.folders:
             yield f"{row.name} awaits nothing, and src/ does not have it"
-        if not row.awaits and len(rigs) < row.needed:
-            yield f"{row.name} has {len(rigs)} independent killers of {row.needed}"
+        if not row.awaits and count_independent(rigs) < row.needed:
+            yield f"{row.name} has {count_independent(rigs)} independent killers of {row.needed}"
     for (number, layer), killer in killers.items():
         row = by_number.get(number)
         if row is None or row.awaits:
             yield f"row {number} has a killer and cannot be had"
         elif layer not in by_name:
             yield f"{row.name}: there is no layer {layer}"
-        elif killer and not by_name[layer](None).exists(killer):
-            yield f"{row.name}: the tree has no {killer}"
+        elif killer.word and not by_name[layer](None).exists(killer.word):
+            yield f"{row.name}: the tree has no {killer.word}"
     if split_page()[1] != table(rows, killers):
         yield f"{os.path.relpath(PAGE, ROOT)} is not current: tools/mutants --table"
 

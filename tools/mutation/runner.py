@@ -1,5 +1,6 @@
 """runner.py -- run one command with a seeded bug on or off, and say what it did."""
 
+import contextlib
 import glob
 import os
 import re
@@ -21,7 +22,9 @@ class Outcome:
         self.code = code
         self.text = text
         self.failed = code != 0
+        self.is_crash = code is None or code < 0
         assertion = ASSERTION.search(text)
+        self.is_asserted = bool(assertion) and (assertion[1] or assertion[3]).startswith("src/")
         claim = re.search(r"^(?:  broken|seed \d+ failed): ([^:]*):", text, re.MULTILINE)
         if assertion:
             self.why = "assertion in " + (assertion[1] or assertion[3])
@@ -42,9 +45,26 @@ class Runner:
         self.build = build
         self.passing = {}  # Command: a lock, and what passes_without() says of it.
         self.lock = threading.Lock()
+        self.local = threading.local()
+
+    @property
+    def is_mute(self):
+        """True where this thread runs its commands with the assertions of src/ switched off."""
+        return getattr(self.local, "is_mute", False)
+
+    @contextlib.contextmanager
+    def muted(self, is_mute=True):
+        before, self.local.is_mute = self.is_mute, is_mute
+        try:
+            yield
+        finally:
+            self.local.is_mute = before
 
     def run(self, row, command, variables=None):
         environment = dict(os.environ, SYNOD_MUTANT=str(row), **(variables or {}))
+        environment.pop("SYNOD_MUTE", None)
+        if self.is_mute:
+            environment["SYNOD_MUTE"] = "1"
         try:
             done = subprocess.run(
                 command,
@@ -62,7 +82,7 @@ class Runner:
 
     def passes_without(self, command, variables):
         """How long a command takes without a bug, in seconds; None if it fails anyway."""
-        key = (tuple(command), tuple(sorted((variables or {}).items())))
+        key = (tuple(command), tuple(sorted((variables or {}).items())), self.is_mute)
         with self.lock:
             passing = self.passing.setdefault(key, [threading.Lock()])
         with passing[0]:
