@@ -10,6 +10,7 @@ enum {
     MISFORTUNES_MAX = 300,      /* Else some seeds would never get anything done. */
     NARROW_BYTES_MIN = 1000000, /* A second. */
     NARROW_BYTES_MAX = 10000000,
+    NARROW_BYTES_LEAST = 200000, /* Within an election time-out. */
 };
 
 #define FAULT_NAME(name, text) [name] = text,
@@ -122,6 +123,14 @@ static void draw_times(struct swarm *swarm, struct world *world)
     swarm->drift_ppm = draw_ppm(swarm, world, FAULT_DRIFT, 300000);
 }
 
+/* A leader must be heard besides the few large values that it sends: docs/PROTOCOL.md. */
+static void widen_links(struct swarm *swarm)
+{
+    uint64_t *width = &swarm->cluster.net.bytes_per_s;
+    const uint64_t least = NARROW_BYTES_LEAST * UINT64_C(1000) / swarm->cluster.election_ms;
+    *width = *width != 0 && *width < least ? least : *width;
+}
+
 static void draw_workload(struct swarm *swarm, struct world *world)
 {
     struct workload_options *workload = &swarm->workload;
@@ -196,6 +205,7 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
     draw_net(swarm, world);
     draw_os(swarm, world);
     draw_times(swarm, world);
+    widen_links(swarm);
     draw_workload(swarm, world);
     draw_misfortunes(swarm, world);
     apply_limits(swarm, limits);

@@ -17,7 +17,8 @@
 struct synod_core;
 
 /* The moment at which every step happens, and how far a time-out leaps: far beyond every
- * time-out that the options may name, as often as it may have doubled. In ms. */
+ * time-out that the scopes name, however often it has doubled (so a core's failures, which make it
+ * patient, are cleared with the rest). In ms. */
 #define CANON_NOW_MS  (UINT64_C(1) << 20)
 #define CANON_LEAP_MS (UINT64_C(1) << 16)
 

@@ -454,12 +454,14 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
     }
 }
 
-/* A leader that stays for an election time-out ends the duel that made it. */
+/* A leader that stays for an election time-out ends the duel that made it; we are none yet while
+ * our phase 1 lacks anything. */
 static void consider_calm(struct synod_core *c)
 {
     struct election *e = &c->election;
     assert(e->since_ms <= c->now_ms);
-    if (!synod_ballot_is_none(e->leader) && c->now_ms - e->since_ms >= c->options.election_ms) {
+    if (!synod_ballot_is_none(e->leader) && !proposer_is_phase1_open(c) &&
+        c->now_ms - e->since_ms >= c->options.election_ms) {
         e->failures = 0;
     }
     assert(e->failures <= FAILURES_MAX);

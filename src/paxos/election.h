@@ -77,7 +77,7 @@ void election_on_promised(struct synod_core *c);
 
 /* How long a phase 1 of ours may make no progress before we give it up. It doubles with each ballot
  * that we lose, a few times: a promise that reports much may take longer than the election time-out
- * on a narrow link, and whoever never waits longer than that never gets it (Dwork, Lynch,
+ * on a narrow link, and whoever never waits longer never gets it (Dwork, Lynch,
  * Stockmeyer: Consensus in the Presence of Partial Synchrony, JACM 1988: of a bound that nobody
  * knows, a time-out that grows is one day above). */
 uint64_t election_patience_ms(const struct synod_core *c);

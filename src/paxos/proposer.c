@@ -541,9 +541,7 @@ static void send_notices(struct synod_core *c, struct outbox *out)
     }
 }
 
-/* Phase 1 is not over before the slots that it reported chosen are here. If the only member
- * that could serve them is gone, another phase 1, without that member, finds them as votes. */
-static int is_phase1_open(const struct synod_core *c)
+int proposer_is_phase1_open(const struct synod_core *c)
 {
     const struct proposer *p = &c->proposer;
     return p->state == PROPOSER_PREPARING ||
@@ -554,7 +552,7 @@ void proposer_on_tick(struct synod_core *c, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
     assert(p->progress_ms <= c->now_ms && p->prepared_ms <= c->now_ms);
-    if (is_phase1_open(c) && c->now_ms - p->progress_ms >= election_patience_ms(c)) {
+    if (proposer_is_phase1_open(c) && c->now_ms - p->progress_ms >= election_patience_ms(c)) {
         MARK("proposer: gives phase 1 up");
         proposer_step_down(c, SYNOD_WHY_GAVE_UP);
     } else if (p->state == PROPOSER_PREPARING &&

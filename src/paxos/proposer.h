@@ -81,6 +81,10 @@ void proposer_on_delivered(struct synod_core *c, synod_slot before);
 void proposer_on_refused(struct synod_core *c, struct synod_ballot refused,
                          struct synod_ballot promised);
 
+/* Phase 1 is not over before the slots that it reported chosen are here. If the only member that
+ * could serve them is gone, another phase 1, without that member, finds them as votes. */
+int proposer_is_phase1_open(const struct synod_core *c);
+
 /* What time brings: proposals found in phase 1, repeats, notices, giving up. */
 void proposer_on_tick(struct synod_core *c, struct outbox *out);
 

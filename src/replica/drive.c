@@ -189,6 +189,19 @@ static void held_free(struct replica *r, struct held *held)
     }
 }
 
+/* A candidate asks again each heartbeat until our disk has the promise, and its votes may be large:
+ * the newest answer says all that those before it say. */
+static void forget_promise(struct replica *r, uint32_t member)
+{
+    for (struct list *link = r->held.next; link != &r->held; link = link->next) {
+        struct held *held = LIST_ITEM(link, struct held, link);
+        if (held->member == member && held->type == SYNOD_MESSAGE_PROMISE) {
+            held_free(r, held);
+            return; /* There is one at most. */
+        }
+    }
+}
+
 /* Encode a message, to be sent when its record is durable. Without memory it is lost, like any
  * message to others may be. */
 static void hold(struct replica *r, uint32_t member, const struct synod_message *m,
@@ -197,6 +210,9 @@ static void hold(struct replica *r, uint32_t member, const struct synod_message 
     size_t size = wire_head_size(m);
     for (uint32_t i = 0; i < value_count; i++) {
         size += values[i].size;
+    }
+    if (m->type == SYNOD_MESSAGE_PROMISE && !MUTANT(108)) {
+        forget_promise(r, member);
     }
     struct held *held = held_new(r, size);
     if (held == NULL) {
@@ -207,6 +223,7 @@ static void hold(struct replica *r, uint32_t member, const struct synod_message 
     }
     held->after = m->after_lsn;
     held->member = member;
+    held->type = (uint32_t)m->type;
     wire_encode_head(m, held->bytes);
     uint8_t *to = held->bytes + wire_head_size(m);
     for (uint32_t i = 0; i < value_count; i++) {
@@ -227,6 +244,9 @@ static void send_messages(struct replica *r, const struct synod_event *event)
         const struct synod_message *m = &effects->messages[i];
         const int member = replica_member_of(r, m->to);
         assert(member >= 0);
+        if (m->type == SYNOD_MESSAGE_FETCH && replica_is_behind(r)) {
+            continue; /* What it would bring would not be taken (frames.c). */
+        }
         const uint32_t value_count = gather_values(m, r->arrays.values);
         if ((uint32_t)member == r->options.self || m->after_lsn > r->durable) {
             hold(r, (uint32_t)member, m, r->arrays.values, value_count);

@@ -63,8 +63,7 @@ static void prune_values(struct replica *r, const struct synod_message *m)
 static int is_too_much(const struct replica *r, const struct synod_message *m)
 {
     const int brings_entries = m->type == SYNOD_MESSAGE_ACCEPT || m->type == SYNOD_MESSAGE_LEARN;
-    return brings_entries && m->from != r->identity &&
-           wal_backlog(r->wal) > r->options.backlog_bytes_max && !MUTANT(105);
+    return brings_entries && m->from != r->identity && replica_is_behind(r) && !MUTANT(105);
 }
 
 /* A message of the core, from another member or from ourselves. */

@@ -61,7 +61,8 @@ struct replica_options {
                                            * members that are a little late. */
     uint64_t cache_bytes;                 /* Of entries that are applied, kept in memory. */
     uint64_t backlog_bytes_max;           /* Of records that are not durable yet: with more, no
-                                           * entry is proposed, voted for or learned. */
+                                           * command is proposed, and no entry of another
+                                           * member is voted for or learned. */
     uint32_t segment_bytes;               /* Of the log's files; 0: its default. */
 };
 

@@ -73,6 +73,7 @@ struct held {
     struct list link;
     synod_lsn after; /* The core's number of the record. */
     uint32_t member; /* To whom; may be this replica itself. */
+    uint32_t type;   /* enum synod_message_type. */
     struct bytes body;
     uint8_t bytes[];
 };
@@ -220,6 +221,12 @@ static inline uint64_t replica_life(const struct replica *r)
 static inline uint64_t replica_now_ms(struct replica *r)
 {
     return os_now_us(r->os) / 1000 + 1;
+}
+
+/* So much waits for the disk that nothing more is put in front of it. */
+static inline int replica_is_behind(const struct replica *r)
+{
+    return wal_backlog(r->wal) > r->options.backlog_bytes_max;
 }
 
 /* The index of a member by identity, or -1. */

@@ -238,7 +238,7 @@ static int in_flight(const struct replica *r)
 /* Others may be a quorum without us, and choose faster than our disk can write. */
 static int is_disk_behind(const struct replica *r)
 {
-    if (wal_backlog(r->wal) <= r->options.backlog_bytes_max || MUTANT(105)) {
+    if (!replica_is_behind(r) || MUTANT(107)) {
         return 0;
     }
     MARK("submit: proposes nothing, since the disk is far behind");

@@ -391,6 +391,42 @@ TEST(replica, applies_no_bundle_of_a_life_that_is_over)
     end(&stage);
 }
 
+/* Promises of the victim to the liar that wait for the disk. */
+static uint32_t held_promises(const struct stage *stage)
+{
+    const struct replica *victim = replica_of(stage, stage->victim);
+    uint32_t count = 0;
+    for (const struct list *link = victim->held.next; link != &victim->held; link = link->next) {
+        const struct held *held = LIST_ITEM(link, const struct held, link);
+        count += held->type == SYNOD_MESSAGE_PROMISE && held->member == stage->liar;
+    }
+    return count;
+}
+
+/* A candidate repeats itself while our disk hangs. With votes for large values to report, an answer
+ * to each would fill the memory. */
+TEST(replica, holds_one_promise_however_often_it_is_asked_for_it)
+{
+    static const struct os_sim_options HANGS = {.flush_us_min = 5 * SECOND,
+                                                .flush_us_max = 5 * SECOND};
+    static const struct os_sim_options GOES_ON = {.flush_us_min = 50, .flush_us_max = 300};
+    struct stage stage;
+    begin(&stage);
+    struct os_sim *sim = stage.rig->nodes[stage.victim].sim;
+    struct synod_message prepare = message_of(&stage, SYNOD_MESSAGE_PREPARE);
+    prepare.slot = replica_of(&stage, stage.victim)->applied + 1;
+    os_sim_set_options(sim, &HANGS);
+    for (uint64_t round = 1000; round <= 5000; round += 1000) { /* Others may stand, too. */
+        prepare.ballot = (struct synod_ballot){round, prepare.from, 1};
+        assert_false(is_dropped_for_message(&stage, &prepare, bytes_of(NULL, 0)));
+        assert_int_equal(held_promises(&stage), 1);
+    }
+    os_sim_set_options(sim, &GOES_ON);
+    (void)rig_run(stage.rig, 6 * SECOND, never);
+    assert_int_equal(held_promises(&stage), 0);
+    end(&stage);
+}
+
 TEST(replica, ignores_pieces_of_snapshots_that_it_does_not_want)
 {
     struct stage stage;

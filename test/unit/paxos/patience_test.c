@@ -44,6 +44,26 @@ TEST(proposer, waits_anew_after_each_piece_of_a_promise)
     rig_deinit(&rig);
 }
 
+/* It leads, and what B reported chosen is still to come: that is phase 1, too. */
+TEST(proposer, waits_twice_as_long_for_what_was_reported_chosen)
+{
+    struct rig rig;
+    start_and_stand(&rig);
+    for (uint32_t patience_ms = 1000; patience_ms <= 4000; patience_ms *= 2) {
+        rig_promise(&rig, B, rig_status(&rig).promised.round, 2);
+        for (uint32_t ms = 100; ms < patience_ms; ms += 100) {
+            rig_tick(&rig, 100);
+            rig_answer(&rig, C, 0, rig_ballot(0, 0));
+            assert_int_equal(rig_status(&rig).role, SYNOD_ROLE_LEADER);
+        }
+        rig_tick(&rig, 100);
+        assert_int_equal(rig_status(&rig).why, SYNOD_WHY_GAVE_UP);
+        rig_stand(&rig);
+        rig_flush(&rig);
+    }
+    rig_deinit(&rig);
+}
+
 /* A promise that takes longer than the election time-out would never be waited for. */
 TEST(proposer, waits_twice_as_long_after_each_ballot_that_it_lost)
 {
