@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "sim/draw.h"
+#include "sim/message_name.h"
 #include "sim/net.h"
 #include "synod/message.h"
 
@@ -69,21 +70,12 @@ static void on_fact(void *context, const struct world *world, const char *what, 
 
 static void describe_frame(const struct world_frame *frame, char *text, size_t size)
 {
-    static const char *const NAMES[SYNOD_MESSAGE_TYPE_END] = {
-        [SYNOD_MESSAGE_PREPARE] = "prepare",       [SYNOD_MESSAGE_PROMISE] = "promise",
-        [SYNOD_MESSAGE_ACCEPT] = "accept",         [SYNOD_MESSAGE_ACCEPTED] = "accepted",
-        [SYNOD_MESSAGE_REFUSED] = "refused",       [SYNOD_MESSAGE_NOTICE] = "notice",
-        [SYNOD_MESSAGE_CHOSEN] = "chosen",         [SYNOD_MESSAGE_FETCH] = "fetch",
-        [SYNOD_MESSAGE_LEARN] = "learn",           [SYNOD_MESSAGE_ASK] = "ask",
-        [SYNOD_MESSAGE_ANSWER] = "answer",         [SYNOD_MESSAGE_READ] = "read",
-        [SYNOD_MESSAGE_READ_INDEX] = "read index",
-    };
     const uint32_t frame_type = get_u16(frame->bytes + FRAME_TYPE_AT);
     const uint32_t type = frame_type == FRAME_OF_MESSAGE && frame->size >= FRAME_HEAD_SIZE + 4
                               ? get_u32(frame->bytes + FRAME_HEAD_SIZE)
                               : 0;
-    if (type > 0 && type < SYNOD_MESSAGE_TYPE_END && NAMES[type] != NULL) {
-        snprintf(text, size, "%s", NAMES[type]);
+    if (message_name(type) != NULL) {
+        snprintf(text, size, "%s", message_name(type));
     } else {
         snprintf(text, size, "frame %" PRIu32, frame_type);
     }

@@ -114,7 +114,8 @@ struct synod_event {
     synod_member_id member;              /* CONNECTED, DISCONNECTED. */
 };
 
-/* A read that may be answered from the state as of `index` or later. */
+/* A read that may be answered from the state as of `index` or later. An id that was not given in
+ * this life is that of a read of an earlier one: ignore it. */
 struct synod_read {
     uint64_t id;
     synod_slot index;

@@ -252,14 +252,13 @@ static int is_carried(const struct node_bench *bench, const struct synod_message
     if (message->to == message->from) {
         return 1;
     }
-    if ((scope->messages & SCOPE_LATECOMER) != 0) {
-        const int is_refused =
-            message->type == SYNOD_MESSAGE_ACCEPT && message->to == scope->members;
-        const int is_idle = is_question && message->from != scope->members;
-        return (scope->messages & 1u << message->type) != 0 && !is_refused && !is_idle;
+    if ((scope->messages & SCOPE_DEAF) != 0 && message->type == SYNOD_MESSAGE_ACCEPT &&
+        message->to == scope->members) {
+        return 0;
     }
-    return (scope->messages & 1u << message->type) != 0 &&
-           !(is_question && synod_ballot_is_none(message->ballot));
+    const int asks = (scope->messages & SCOPE_ASKER) != 0 ? message->from == scope->members
+                                                          : !synod_ballot_is_none(message->ballot);
+    return (scope->messages & 1u << message->type) != 0 && (asks || !is_question);
 }
 
 /* -- Steps of the core ---------------------------------------------------------------------- */

@@ -138,7 +138,9 @@ void node_check_life(struct node_bench *bench)
 
 void node_check_read(struct node_bench *bench, const struct synod_read *read)
 {
-    assert(read->id >= 1 && read->id <= bench->node.reads);
+    if (read->id < 1 || read->id > bench->node.reads) {
+        return; /* One of an earlier life: whoever asks now has none of that name. */
+    }
     const uint32_t floor = bench->node.read_floors >> (8 * (read->id - 1)) & 0xff;
     if (read->index < floor) {
         node_break(bench, "a read returns at least the last completed write",

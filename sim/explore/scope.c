@@ -15,66 +15,98 @@ enum {
              1 << SYNOD_MESSAGE_ACCEPTED | 1 << SYNOD_MESSAGE_REFUSED,
     LEARNING = 1 << SYNOD_MESSAGE_NOTICE | 1 << SYNOD_MESSAGE_CHOSEN,
     FETCHING = 1 << SYNOD_MESSAGE_FETCH | 1 << SYNOD_MESSAGE_LEARN,
+    READING = 1 << SYNOD_MESSAGE_READ | 1 << SYNOD_MESSAGE_READ_INDEX,
     ASKING = 1 << SYNOD_MESSAGE_ASK | 1 << SYNOD_MESSAGE_ANSWER,
 };
+
+/* A proposes a value; its own vote is lost in a crash, and that of C is not. B, which has heard
+ * nothing of it, has another value chosen by A and itself. So C has to learn what it has not voted
+ * for, and what it says and does after that rests on the record of what it has learned. */
+static const char OTHER_VOTE[] =
+    "sa,fa,a>c:prepare,fc,c>a:promise,pa,a>c:accept,fc,ca,"
+    "sb,fb,b>a:prepare,fa,a>b:promise,pb,fb,b>a:accept,fa,a>b:accepted,"
+    "c>b:ask,b>c:answer,tc,c>b:fetch";
+
+/* A leads, and C follows it: a leader is followed when it says that it hears a quorum. C begins a
+ * read, and the answer is on its way. */
+static const char READ_OF_FOLLOWER[] =
+    "sa,a>b:prepare,b>a:promise,a>b:ask,b>a:answer,ra,a>c:ask,a>c:ask,"
+    "rc,c>a:read,a>b:ask,b>a:answer";
 
 /* clang-format off */
 static const struct scope CI[] = {
     {"a1", "one slot, three ballots of two proposers",
      3, 0, 0, 2, 1, DECIDING, 0, 0,
-     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2}},
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2}, NULL},
     {"a2", "the same on slow disks, and a crash",
      3, 0, 0, 2, 1, PHASES | LEARNING, 1, 6 * MILLION,
-     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}},
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}, NULL},
     {"b", "two slots, and a change of leader between them",
      3, 0, 0, 2, 2, DECIDING, 0, 0,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}, NULL},
     {"b2", "the same, with promises that come in pieces",
      3, 0, 0, 2, 2, DECIDING | SCOPE_PIECES, 0, 3 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}, NULL},
     {"c1", "four members, quorums of three and of two",
      4, 3, 2, 2, 1, PHASES | LEARNING, 0, 0,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}, NULL},
     {"c2", "five members, quorums of four and of two",
      5, 4, 2, 2, 1, DECIDING, 0, 3 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}, NULL},
     {"c3", "four members, quorums of two and of three, and a crash",
      4, 2, 3, 1, 1, DECIDING, 0, 0,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_CRASHES] = 1}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_CRASHES] = 1}, NULL},
     {"d", "reads by a leader that another may have deposed",
      3, 0, 0, 2, 1, DECIDING | ASKING, 0, 3 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}, NULL},
     {"e", "a snapshot, and a member that is too far behind",
-     3, 0, 0, 1, 1, DECIDING | FETCHING | ASKING | SCOPE_LATECOMER, 0, 3 * MILLION,
-     {[SCOPE_STANDS] = 1, [SCOPE_PROPOSALS] = 1, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1}},
+     3, 0, 0, 1, 1, DECIDING | FETCHING | ASKING | SCOPE_ASKER | SCOPE_DEAF, 0, 3 * MILLION,
+     {[SCOPE_STANDS] = 1, [SCOPE_PROPOSALS] = 1, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1},
+     NULL},
+    {"f", "a value that is learned over a vote for another, and crashes",
+     3, 0, 0, 2, 2, DECIDING | FETCHING | ASKING | SCOPE_ASKER, 1, 3 * MILLION,
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 3, [SCOPE_TIMEOUTS] = 1, [SCOPE_CRASHES] = 2},
+     OTHER_VOTE},
+    {"g", "reads of a follower that crashes",
+     3, 0, 0, 1, 1, DECIDING | ASKING | READING, 0, 3 * MILLION,
+     {[SCOPE_STANDS] = 1, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 3, [SCOPE_CRASHES] = 1},
+     READ_OF_FOLLOWER},
 };
 
 static const struct scope RELEASE[] = {
     {"a1", "one slot, three ballots of two proposers, refusals and notices",
      3, 0, 0, 2, 1, PHASES | LEARNING, 0, 0,
-     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2}},
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2}, NULL},
     {"a2", "the same on slow disks, and two crashes",
      3, 0, 0, 2, 1, PHASES | LEARNING, 1, 300 * MILLION,
-     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 2}},
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 2}, NULL},
     {"b", "two slots, and a change of leader between them",
      3, 0, 0, 2, 2, PHASES | LEARNING, 0, 200 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}, NULL},
     {"b2", "the same, with promises that come in pieces",
      3, 0, 0, 2, 2, DECIDING | SCOPE_PIECES, 0, 100 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}, NULL},
     {"c1", "four members, quorums of three and of two, a crash",
-     4, 3, 2, 2, 1, PHASES | LEARNING, 1, 240 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}},
+     4, 3, 2, 2, 1, PHASES | LEARNING, 1, 200 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}, NULL},
     {"c2", "five members, quorums of four and of two",
      5, 4, 2, 2, 1, DECIDING, 0, 200 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}, NULL},
     {"d", "reads by a leader that another may have deposed",
      3, 0, 0, 2, 1, DECIDING | ASKING, 0, 120 * MILLION,
-     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}},
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}, NULL},
     {"e", "a snapshot, a member that is too far behind, and a crash",
-     3, 0, 0, 2, 1, DECIDING | FETCHING | ASKING | SCOPE_LATECOMER, 0, 240 * MILLION,
+     3, 0, 0, 2, 1, DECIDING | FETCHING | ASKING | SCOPE_ASKER | SCOPE_DEAF, 0, 200 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1,
-      [SCOPE_CRASHES] = 1}},
+      [SCOPE_CRASHES] = 1}, NULL},
+    {"f", "a value that is learned over a vote for another, and crashes",
+     3, 0, 0, 2, 2, DECIDING | FETCHING | ASKING | SCOPE_ASKER, 1, 60 * MILLION,
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 3, [SCOPE_TIMEOUTS] = 1, [SCOPE_CRASHES] = 2},
+     OTHER_VOTE},
+    {"g", "reads of a follower that crashes",
+     3, 0, 0, 2, 1, DECIDING | ASKING | READING, 0, 60 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_READS] = 4, [SCOPE_CRASHES] = 1},
+     READ_OF_FOLLOWER},
 };
 /* clang-format on */
 

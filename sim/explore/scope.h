@@ -11,10 +11,13 @@ enum {
     SCOPE_SLOTS_MAX = 4,
     SCOPE_WINDOW = 8, /* The smallest that holds twice the slots. */
 
-    /* Beside the types in `messages`: the last member hears no ACCEPT, and falls behind. It asks
-     * others whether they are there although it does not lead, and so hears who knows more; else
-     * only leaders ask, as reads need it. */
-    SCOPE_LATECOMER = 1,
+    /* Beside the types in `messages`: the last member asks others whether they are there although
+     * it does not lead, and so hears who knows more; nobody else asks. Without it only leaders ask,
+     * as reads need it. */
+    SCOPE_ASKER = 1,
+
+    /* Also beside them: the last member hears no ACCEPT, and falls behind. */
+    SCOPE_DEAF = 1 << 29,
 
     /* Also beside them: a message has one entry, or one vote, so that a promise about more than one
      * slot comes in pieces. Else it has two. */
@@ -41,11 +44,15 @@ struct scope {
     uint32_t proposers;    /* The first so many may stand. */
     uint32_t slots;        /* No leader proposes beyond. */
     uint32_t messages;     /* Set of the types that the network carries: 1 << type; and
-                            * SCOPE_LATECOMER, SCOPE_PIECES. */
+                            * SCOPE_ASKER, SCOPE_DEAF, SCOPE_PIECES. */
     uint32_t is_disk_slow; /* Records become durable one by one, in steps of their own. */
     uint64_t states_max;   /* Where the search stops, unless another bound is asked for; 0: when
                             * all has been seen. */
-    uint8_t budgets[SCOPE_BUDGETS];
+    uint8_t budgets[SCOPE_BUDGETS]; /* What the prologue takes comes out of them, too. */
+
+    /* What has happened before anything else may: a way from the first state to one that is rare
+     * and far from it, words as in space_take(); NULL: nothing. */
+    const char *prologue;
 };
 
 /* The scopes of one depth, `count` of them: "ci" or "release". NULL for another word. */

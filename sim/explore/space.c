@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "sim/explore/claims.h"
 #include "sim/explore/memo.h"
+#include "sim/message_name.h"
 
 struct explorer {
     struct world_parts *parts;
@@ -246,7 +247,7 @@ struct action space_broken_by(const struct explorer *explorer)
     return explorer->action;
 }
 
-int space_first(struct explorer *explorer, struct state *state, struct violation *violation)
+int space_begin(struct explorer *explorer, struct state *state, struct violation *violation)
 {
     const struct world_parts *parts = explorer->parts;
     memset(state, 0, sizeof *state);
@@ -280,6 +281,19 @@ void space_name_action(const struct world_parts *parts, const struct action *act
     }
 }
 
+/* What a person would call the arrival of a message; empty for everything else. */
+static void describe_action(const struct world_parts *parts, const struct action *action,
+                            char *words)
+{
+    words[0] = 0;
+    if (action->event.type == NODE_MESSAGE) {
+        const struct packet *packet = node_packet(parts, action->event.argument);
+        snprintf(words, SPACE_NAME_BYTES, "%c>%c:%s", 'a' + (int)packet->message.from - 1,
+                 'a' + (int)packet->message.to - 1,
+                 packet->is_snapshot ? "snapshot" : message_name(packet->message.type));
+    }
+}
+
 struct looking {
     const struct world_parts *parts;
     const char *name;
@@ -290,8 +304,10 @@ static int is_it(void *context, const struct action *action, const struct state 
 {
     struct looking *looking = context;
     char name[SPACE_NAME_BYTES];
+    char words[SPACE_NAME_BYTES];
     space_name_action(looking->parts, action, name);
-    if (strcmp(name, looking->name) != 0) {
+    describe_action(looking->parts, action, words);
+    if (strcmp(name, looking->name) != 0 && strcmp(words, looking->name) != 0) {
         return 0;
     }
     looking->step->action = *action;
@@ -308,4 +324,29 @@ int space_take(struct explorer *explorer, const struct state *state, const char 
         step->action = explorer->action;
     }
     return found;
+}
+
+int space_first(struct explorer *explorer, struct state *state, struct violation *violation)
+{
+    const char *prologue = explorer->parts->scope->prologue;
+    if (space_begin(explorer, state, violation) != 0) {
+        return -1;
+    }
+    while (prologue != NULL && *prologue != 0) {
+        char name[SPACE_NAME_BYTES];
+        struct space_step step = {.violation = {0}};
+        const size_t size = strcspn(prologue, ",");
+        assert(size < sizeof name);
+        memcpy(name, prologue, size);
+        name[size] = 0;
+        const int taken = space_take(explorer, state, name, &step);
+        if (taken < 0) {
+            *violation = step.violation;
+            return -1;
+        }
+        assert(taken == 1); /* Or the scope's prologue is none. */
+        *state = step.next;
+        prologue += size + (prologue[size] == ',');
+    }
+    return 0;
 }

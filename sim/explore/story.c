@@ -228,23 +228,30 @@ static int take_step(struct story *story, const char *name)
     return 0;
 }
 
-static int take_all(struct story *story, const char *way)
+static int take_each(struct story *story, const char *way)
 {
-    struct violation violation = {0};
     char *names = strdup(way);
     char *rest = NULL;
     int code = 0;
     assert(names != NULL);
-    if (space_first(story->explorer, &story->state, &violation) != 0) {
-        draw_breach(story, 0, &violation);
-        code = 1;
-    }
     for (char *name = strtok_r(names, ",", &rest); name != NULL && code == 0;
          name = strtok_r(NULL, ",", &rest)) {
         code = take_step(story, name);
     }
     free(names);
     return code;
+}
+
+static int take_all(struct story *story, const char *way)
+{
+    const char *prologue = story->parts.scope->prologue;
+    struct violation violation = {0};
+    if (space_begin(story->explorer, &story->state, &violation) != 0) {
+        draw_breach(story, 0, &violation);
+        return 1;
+    }
+    const int code = prologue != NULL ? take_each(story, prologue) : 0;
+    return code != 0 ? code : take_each(story, way);
 }
 
 int story_tell(const struct scope *scope, const char *way, FILE *text, FILE *svg)
