@@ -61,10 +61,10 @@ struct space_step {
     struct violation violation;
 };
 
-/* Take the step of this name: space_name_action()'s, as "sa" (member a stands), or "a>b:accept", the
- * first message of that type between those that brings anything. Returns 1, 0 if there is none
- * in this state, or -1 if it, or one that stands before it, breaks a claim: `action` and `violation`
- * then say which. */
+/* Take the step of this name: space_name_action()'s, as "sa" (member a stands); or "a>b:accept",
+ * the first message of that type between those that brings anything. Returns 1, 0 if there is none
+ * in this state, or -1 if it, or one that stands before it, breaks a claim: `action` and
+ * `violation` then say which. */
 int space_take(struct explorer *explorer, const struct state *state, const char *name,
                struct space_step *step);
 
