@@ -18,6 +18,7 @@
 #include "replica/replica_internal.h"
 
 enum {
+    HELD_SPARE_MAX = 1024,     /* So many are kept for that. */
     HELD_SMALL = 1024,         /* Bodies up to this size are allocated at this size, and reused. */
     LARGE = 32 << 10,          /* Values of a message that it takes some time to send. */
     QUEUE_MAX = 64 << 10,      /* It is not sent with more than this in front of it; ... */
@@ -169,6 +170,7 @@ static struct held *held_new(struct replica *r, size_t size)
     if (size <= HELD_SMALL && !list_is_empty(&r->held_spare)) {
         held = LIST_ITEM(r->held_spare.next, struct held, link);
         list_remove(&held->link);
+        r->held_spare_count--;
     } else {
         held = malloc(sizeof *held + (size <= HELD_SMALL ? HELD_SMALL : size));
     }
@@ -182,8 +184,9 @@ static struct held *held_new(struct replica *r, size_t size)
 static void held_free(struct replica *r, struct held *held)
 {
     list_remove(&held->link);
-    if (held->body.size <= HELD_SMALL) {
+    if (held->body.size <= HELD_SMALL && r->held_spare_count < HELD_SPARE_MAX) {
         list_append(&r->held_spare, &held->link);
+        r->held_spare_count++;
     } else {
         free(held);
     }
@@ -421,7 +424,7 @@ static void tick(struct replica *r)
     submit_expire(r);
     reading_tick(r);
     if (r->phase == PHASE_RUNNING) {
-        catchup_tick(r);
+        transfer_tick(r);
         snapshotting_consider(r);
     } else if (r->phase == PHASE_FOUNDING) {
         founding_tick(r);

@@ -139,7 +139,7 @@ const char *frames_on_frame(void *context, uint32_t peer, uint16_t type, uint32_
     case FRAME_SNAPSHOT_OFFER:
     case FRAME_SNAPSHOT_PULL:
     case FRAME_SNAPSHOT_PIECE:
-        return catchup_on_frame(r, member, type, body);
+        return transfer_on_frame(r, member, type, body);
     case FRAME_READ:
         return relay_on_read(r, member, body);
     case FRAME_READ_INDEX:

@@ -52,6 +52,11 @@ int replica_step_core(struct replica *r, const struct synod_event *event)
 
 /* -- Failing ------------------------------------------------------------------------------ */
 
+void replica_warn(const char *what, const struct report *report)
+{
+    log_write(LOG_WARN, what, (struct log_field[]){log_text("error", report->text), {0}});
+}
+
 void replica_fail(struct replica *r, const struct report *report)
 {
     if (r->phase == PHASE_FAILED || r->phase == PHASE_STOPPED) {
@@ -97,6 +102,7 @@ static void on_disconnected(void *context, uint32_t peer)
     log_write(LOG_INFO, "disconnected",
               (struct log_field[]){log_text("from", r->members[index].name), {0}});
     catchup_forget(r, index);
+    transfer_forget(r, index);
     if (r->phase == PHASE_RUNNING) {
         (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_DISCONNECTED,
                                                   .member = r->members[index].id});
@@ -287,7 +293,7 @@ void replica_leave(struct replica *r)
     r->phase = PHASE_STOPPING;
     submit_fail_all(r, SYNOD_ERR_STOPPED);
     reading_fail_all(r, SYNOD_ERR_STOPPED);
-    catchup_stop(r);
+    transfer_stop(r);
     os_timer_stop(r->os, r->timer);
     if (r->peers != NULL) {
         peers_free(r->peers);
@@ -353,7 +359,7 @@ void replica_free(struct replica *r)
 {
     assert(!r->is_freed);
     r->phase = PHASE_STOPPED;
-    catchup_stop(r);
+    transfer_stop(r);
     if (r->peers != NULL) {
         peers_free(r->peers);
         r->peers = NULL;

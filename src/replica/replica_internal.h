@@ -65,6 +65,11 @@ struct member {
     uint64_t forward_life;   /* The incarnation whose bundles were taken last, ... */
     uint64_t forward_next;   /* ... and the lowest sequence not taken yet. */
     struct serve *serve;     /* Old entries being read from the disk for it, or NULL. */
+    synod_slot serve_asked;  /* It has everything before, as it said last. */
+    synod_slot serve_next;   /* The next entry to be sent. */
+    synod_slot serve_end;    /* As far as they may go now. */
+    synod_slot needed;       /* What comes after it is what it asks for, or will next, ... */
+    uint64_t needed_us;      /* ... as it let us know then. */
     struct sending *sending; /* A snapshot that it pulls, or NULL. */
 };
 
@@ -158,9 +163,10 @@ struct replica {
     uint32_t pair_first;
     uint32_t pair_count;
     uint32_t pair_capacity;
-    struct list held;          /* struct held, in order of sending. */
-    struct list to_self;       /* struct held that may be handled. */
-    struct list held_spare;    /* Freed small ones, to use again. */
+    struct list held;       /* struct held, in order of sending. */
+    struct list to_self;    /* struct held that may be handled. */
+    struct list held_spare; /* Freed small ones, to use again; so many: */
+    uint32_t held_spare_count;
     struct wire_arrays arrays; /* For one decoded message. */
     struct synod_ballot leader;
     uint64_t leader_changes;
@@ -202,6 +208,8 @@ struct replica {
 
     /* Snapshots. */
     struct snapshot_job *snapshot_job;
+    uint64_t snapshot_after_us; /* After a failure none is tried before, ... */
+    uint64_t snapshot_wait_us;  /* ... and after the next for twice as long. */
     struct receiving *receiving;
     uint32_t work_count; /* Jobs on workers: closing and freeing wait for them. */
     uint32_t is_freed;   /* By its owner; its memory goes with the last job. */
@@ -242,6 +250,9 @@ int replica_step_core(struct replica *r, const struct synod_event *event);
 /* The disk failed, or its contents contradict themselves. */
 void replica_fail(struct replica *r, const struct report *report);
 void replica_fail_memory(struct replica *r, const char *what);
+
+/* Something was not done, and will be tried again: tell the operator. */
+void replica_warn(const char *what, const struct report *report);
 
 /* Stop as replica_stop() has wished, at the end of a turn. The replica may be freed inside. */
 void replica_leave(struct replica *r);
@@ -317,13 +328,27 @@ void reading_drop_all(struct replica *r); /* Without a word to those who wait. *
 
 /* -- catchup.c -- */
 void catchup_serve(struct replica *r, const struct synod_serve *serve);
-void catchup_tick(struct replica *r);
-const char *catchup_on_frame(struct replica *r, uint32_t member, uint16_t type, struct bytes body);
-void catchup_forget(struct replica *r, uint32_t member);
-void catchup_stop(struct replica *r);
+void catchup_forget(struct replica *r, uint32_t member); /* Its connection broke. */
+
+/* -- transfer.c -- */
+
+/* The member lacks what only a snapshot covers. */
+void transfer_offer(struct replica *r, uint32_t member);
+
+/* Let go of the log up to `slot`? Only to the slot returned: members that are catching up need the
+ * rest, unless that would be too much to keep. */
+synod_slot transfer_keep(const struct replica *r, synod_slot slot);
+const char *transfer_on_frame(struct replica *r, uint32_t member, uint16_t type, struct bytes body);
+void transfer_tick(struct replica *r);
+void transfer_forget(struct replica *r, uint32_t member);
+void transfer_stop(struct replica *r);
 
 /* -- snapshotting.c -- */
 void snapshotting_consider(struct replica *r);
+
+/* Is there room on the disk for a snapshot of so many bytes, besides the log? If not, say so, with
+ * `what` cannot be done, and for a while, longer each time, do not ask the disk again. */
+int snapshotting_has_room(struct replica *r, uint64_t bytes, const char *what);
 int snapshotting_load(struct replica *r, synod_slot slot, struct report *report);
 void snapshotting_trim(struct replica *r);
 

@@ -9,8 +9,14 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "replica/replica_internal.h"
+
+enum {
+    WAIT_US_MIN = 1000000, /* After a failure; twice as long after each that follows, ... */
+    WAIT_US_MAX = 60000000 /* ... up to this. */
+};
 
 struct snapshot_job {
     struct os_work work;
@@ -43,12 +49,55 @@ static void write_snapshot(struct os_work *work)
 void snapshotting_trim(struct replica *r)
 {
     const uint64_t tail = wal_tail(r->wal, r->options.tail_bytes);
-    const synod_slot slot = log_slot_behind(&r->log, r->snapshot, tail);
+    const synod_slot slot = transfer_keep(r, log_slot_behind(&r->log, r->snapshot, tail));
     const uint64_t lsn = log_lsn_above(&r->log, slot);
     log_trim(&r->log, slot);
     wal_trim(r->wal, lsn == UINT64_MAX ? wal_last(r->wal) + 1 : lsn);
     r->kept_bytes = wal_bytes(r->wal);
 }
+
+/* -- Room --------------------------------------------------------------------------------- */
+
+static void put_off(struct replica *r)
+{
+    const uint64_t twice = 2 * r->snapshot_wait_us;
+    r->snapshot_wait_us = twice < WAIT_US_MIN   ? WAIT_US_MIN
+                          : twice > WAIT_US_MAX ? WAIT_US_MAX
+                                                : twice;
+    r->snapshot_after_us = os_now_us(r->os) + r->snapshot_wait_us;
+}
+
+static int is_put_off(const struct replica *r)
+{
+    return os_now_us(r->os) < r->snapshot_after_us;
+}
+
+/* Where a snapshot fills the disk, the log has no room left, and that ends this life and, since the
+ * snapshot is still due, the next. Without it there is time for somebody to make room. */
+int snapshotting_has_room(struct replica *r, uint64_t bytes, const char *what)
+{
+    const uint64_t segment =
+        r->options.segment_bytes != 0 ? r->options.segment_bytes : WAL_SEGMENT_BYTES;
+    const uint64_t needed = bytes + 2 * segment;
+    if (is_put_off(r)) {
+        return 0;
+    }
+    const int64_t room = os_dir_free_bytes(r->os, r->options.data_dir);
+    if (room < 0 || (uint64_t)room >= needed || MUTANT(113)) {
+        return 1; /* Or nobody knows. */
+    }
+    MARK("snapshotting: there is no room for a snapshot");
+    put_off(r);
+    log_write(LOG_WARN, what,
+              (struct log_field[]){log_text("error", "too little room on the disk"),
+                                   log_u64("needed", needed),
+                                   log_u64("free", (uint64_t)room),
+                                   log_text("do", "make room: until then the log grows"),
+                                   {0}});
+    return 0;
+}
+
+/* -- Writing ------------------------------------------------------------------------------ */
 
 static void snapshot_was_written(struct os_work *work)
 {
@@ -59,10 +108,11 @@ static void snapshot_was_written(struct os_work *work)
     r->machine.snapshot_close(r->machine.context, job->cursor);
     if (job->error != 0) {
         /* The log still has everything: say so, and try again later. */
-        log_write(LOG_WARN, "cannot write a snapshot",
-                  (struct log_field[]){log_text("error", job->report.text), {0}});
+        put_off(r);
+        replica_warn("cannot write a snapshot", &job->report);
     } else if (job->slot > r->snapshot) {
         r->snapshot = job->slot;
+        r->snapshot_wait_us = 0;
         log_write(
             LOG_INFO, "wrote a snapshot",
             (struct log_field[]){log_u64("slot", job->slot),
@@ -93,6 +143,10 @@ void snapshotting_consider(struct replica *r)
     }
     if (r->applied == r->snapshot) {
         snapshotting_trim(r); /* Nothing but promises: the snapshot that is there will do. */
+        return;
+    }
+    if (!snapshotting_has_room(r, r->machine.state_size(r->machine.context),
+                               "cannot write a snapshot")) {
         return;
     }
     struct snapshot_job *job = calloc(1, sizeof *job);

@@ -447,7 +447,7 @@ TEST(replica, goes_on_when_a_snapshot_that_it_pulls_never_comes)
     const uint64_t offer[2] = {victim->applied + 1000, 1000};
     assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(offer, 2)));
     assert_non_null(victim->receiving);
-    (void)rig_run(stage.rig, 15 * SECOND, never);
+    (void)rig_run(stage.rig, 60 * SECOND, never);
     assert_null(victim->receiving);
     end(&stage);
 }

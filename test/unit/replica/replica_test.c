@@ -197,6 +197,25 @@ TEST(replica, writes_what_it_must_not_forget_into_each_segment)
     rig_deinit(&rig);
 }
 
+/* A snapshot that fills the disk would end this life, and every other. There is a log line; a disk
+ * with room again is found out by itself. */
+TEST(replica, writes_no_snapshot_for_which_there_is_no_room)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    rig.room = 1000;
+    rig_write(&rig, 300);
+    assert_int_equal(rig.snapshots, 0);
+    rig_run(&rig, 20000);
+    assert_in_range(rig.room_asked, 1, 8); /* Less and less often. */
+    rig.room = INT64_MAX;
+    rig_run(&rig, 40000);
+    assert_int_equal(rig.snapshots, 1);
+    assert_int_equal(rig.acknowledged, 300);
+    rig_deinit(&rig);
+}
+
 struct names {
     char paths[64][80];
     size_t count;

@@ -59,6 +59,16 @@ void rig_run(struct rig *rig, uint32_t ms)
     }
 }
 
+/* -- The disk ----------------------------------------------------------------------------- */
+
+static int64_t free_bytes(struct os *os, const char *path)
+{
+    (void)os;
+    (void)path;
+    present->room_asked++;
+    return present->room;
+}
+
 /* -- The machine -------------------------------------------------------------------------- */
 
 static const void *apply(void *context, const struct synod_command *command)
@@ -152,8 +162,9 @@ static void drop_line(const char *line, uint32_t size)
 void rig_init(struct rig *rig)
 {
     log_configure(&(struct log_options){.level = LOG_ERROR, .sink = drop_line});
-    *rig = (struct rig){.os = os_memory_new(1), .snapshot_bytes = 40000};
+    *rig = (struct rig){.os = os_memory_new(1), .snapshot_bytes = 40000, .room = INT64_MAX};
     rig->functions = *rig->os->functions;
+    rig->functions.dir_free_bytes = free_bytes;
     rig->functions.turn_end = turn_end;
     rig->functions.listen = listen_to_nobody;
     rig->functions.listener_port = listener_port;

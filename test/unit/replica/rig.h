@@ -21,7 +21,9 @@ struct rig {
     os_callback turn_end;
     void *turn_end_context;
     uint64_t snapshot_bytes;
-    uint64_t sequence; /* Commands submitted. */
+    int64_t room;        /* Bytes free on the disk, as it says; at first as many as there are. */
+    uint64_t room_asked; /* How often it was asked. */
+    uint64_t sequence;   /* Commands submitted. */
     struct rig_state state;
     struct rig_state frozen; /* What an open snapshot shows, ... */
     size_t frozen_at;        /* ... from here on. */

@@ -1,28 +1,8 @@
 /* cluster_test.c -- whole clusters in virtual time: what no run of random seeds would point at. */
 #include "sim/cluster.h"
 
+#include "stage.h"
 #include "test.h"
-
-static const struct cluster_options OPTIONS = {
-    .nodes = 3,
-    .snapshot_bytes = 100000,
-    .tail_bytes = 10000,
-    .cache_bytes = 10000,
-    .segment_bytes = 65536,
-    .heartbeat_ms = 100,
-    .election_ms = 1000,
-    .net = {.delay_us_min = 50, .delay_us_max = 500},
-    .os = {.turn_us_max = 50, .flush_us_min = 50, .flush_us_max = 300},
-};
-
-static uint64_t events_in(struct world *world, uint64_t duration_us)
-{
-    const uint64_t before = world->events;
-    const uint64_t until = world->now_us + duration_us;
-    while (world_step(world, until) != 0) {
-    }
-    return world->events - before;
-}
 
 TEST(replica, that_waits_for_the_founding_sleeps_meanwhile)
 {
@@ -44,19 +24,6 @@ TEST(replica, that_waits_for_the_founding_sleeps_meanwhile)
     assert_null(cluster_violation(cluster));
     cluster_free(cluster);
     world_deinit(&world);
-}
-
-static void start_all(struct cluster *cluster)
-{
-    for (uint32_t node = 0; node < OPTIONS.nodes; node++) {
-        cluster_start(cluster, node);
-    }
-}
-
-static void note_outcome(void *context, int error, const void *result)
-{
-    uint32_t *good = context;
-    *good += error == 0 && result != NULL;
 }
 
 static void put(struct world *world, struct cluster *cluster, uint32_t node)
@@ -198,25 +165,6 @@ TEST(replica, serves_its_clients_though_it_does_not_hear_the_leader)
 
 /* -- Elections that take long --------------------------------------------------------------- */
 
-/* Seconds, of so many, in which somebody led. */
-static uint32_t seconds_led(struct world *world, struct cluster *cluster, uint32_t seconds)
-{
-    uint32_t led = 0;
-    for (uint32_t second = 0; second < seconds; second++) {
-        uint32_t is_led = 0;
-        (void)events_in(world, 1000000);
-        for (uint32_t node = 0; node < OPTIONS.nodes; node++) {
-            struct replica_status status;
-            if (cluster_is_up(cluster, node)) {
-                replica_status(cluster_replica(cluster, node), &status);
-                is_led |= status.is_leader;
-            }
-        }
-        led += is_led;
-    }
-    return led;
-}
-
 /* The candidate's promise must be on its disk before it asks, and the voter's before it answers:
  * phase 1 takes two syncs, longer than the election time-out, and each of them is progress. */
 TEST(replica, elects_on_disks_that_are_nearly_as_slow_as_the_election)
@@ -233,19 +181,6 @@ TEST(replica, elects_on_disks_that_are_nearly_as_slow_as_the_election)
     assert_null(cluster_violation(cluster));
     cluster_free(cluster);
     world_deinit(&world);
-}
-
-static void put_large(struct cluster *cluster, uint32_t node, uint32_t *good)
-{
-    enum {
-        SIZE = 700000
-    };
-    static uint8_t body[SIZE + 16] = {
-        0x0a, 1, 'k', 0x12, (SIZE & 0x7f) | 0x80, (SIZE >> 7 & 0x7f) | 0x80, SIZE >> 14};
-    assert_int_equal(replica_submit(cluster_replica(cluster, node), KV_COMMAND_PUT,
-                                    bytes_of(body, 7 + SIZE), note_outcome, good),
-                     0);
-    cluster_touch(cluster, node);
 }
 
 /* A leader dies with as many large entries on their way as it may have, each of which is a piece of
@@ -292,40 +227,6 @@ TEST(replica, elects_where_there_is_much_to_report_over_a_narrow_link)
     elect_with_much_to_report(
         &(struct net_options){.delay_us_min = 10000, .delay_us_max = 10000, .bytes_per_s = 2500000},
         2240000, 58);
-}
-
-/* Twenty-eight megabytes at 2.5 MB/s, which would be eleven seconds if nothing else was sent. */
-TEST(replica, catches_up_over_a_narrow_link)
-{
-    struct cluster_options options = OPTIONS;
-    struct replica_status status;
-    struct replica_status behind;
-    struct world world;
-    uint32_t good = 0;
-    options.snapshot_bytes = 400 << 20;
-    options.cache_bytes = 400 << 20;
-    options.segment_bytes = 16 << 20;
-    options.net.bytes_per_s = 2500000;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
-    start_all(cluster);
-    (void)events_in(&world, 2000000);
-    replica_status(cluster_replica(cluster, 0), &status);
-    const uint32_t late = (status.leader + 1) % OPTIONS.nodes;
-    cluster_kill(cluster, late, 1);
-    for (uint32_t i = 0; i < 40; i++) {
-        put_large(cluster, status.leader, &good);
-        (void)events_in(&world, 2000000);
-    }
-    assert_int_equal(good, 40);
-    cluster_start(cluster, late);
-    (void)events_in(&world, 20000000);
-    replica_status(cluster_replica(cluster, status.leader), &status);
-    replica_status(cluster_replica(cluster, late), &behind);
-    assert_int_equal(behind.applied, status.applied);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
 }
 
 /* -- A disk that is slower than the others' -------------------------------------------------- */

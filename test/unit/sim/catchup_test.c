@@ -1,0 +1,158 @@
+/* catchup_test.c -- members that were away, over links that are narrow or long. */
+#include "stage.h"
+#include "test.h"
+
+/* Twenty-eight megabytes at 2.5 MB/s, which would be eleven seconds if nothing else was sent. */
+TEST(replica, catches_up_over_a_narrow_link)
+{
+    struct cluster_options options = OPTIONS;
+    struct replica_status status;
+    struct replica_status behind;
+    struct world world;
+    uint32_t good = 0;
+    options.snapshot_bytes = 400 << 20;
+    options.cache_bytes = 400 << 20;
+    options.segment_bytes = 16 << 20;
+    options.net.bytes_per_s = 2500000;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    start_all(cluster);
+    (void)events_in(&world, 2000000);
+    replica_status(cluster_replica(cluster, 0), &status);
+    const uint32_t late = (status.leader + 1) % OPTIONS.nodes;
+    cluster_kill(cluster, late, 1);
+    for (uint32_t i = 0; i < 40; i++) {
+        put_large(cluster, status.leader, &good);
+        (void)events_in(&world, 2000000);
+    }
+    assert_int_equal(good, 40);
+    cluster_start(cluster, late);
+    (void)events_in(&world, 20000000);
+    replica_status(cluster_replica(cluster, status.leader), &status);
+    replica_status(cluster_replica(cluster, late), &behind);
+    assert_int_equal(behind.applied, status.applied);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+enum {
+    VALUES = 80,
+    VALUE_BYTES = 50000
+};
+
+/* Four megabytes, which only a snapshot covers, while one node is away. Returns that node. */
+static uint32_t fall_behind(struct world *world, struct cluster *cluster)
+{
+    struct replica_status status;
+    uint32_t good = 0;
+    start_all(cluster);
+    (void)events_in(world, 5000000);
+    replica_status(cluster_replica(cluster, 0), &status);
+    assert_true(status.has_leader);
+    const uint32_t late = (status.leader + 1) % OPTIONS.nodes;
+    cluster_kill(cluster, late, 1);
+    for (uint32_t i = 0; i < VALUES; i++) {
+        put_value(cluster, status.leader, VALUE_BYTES, &good);
+        (void)events_in(world, 300000);
+    }
+    (void)events_in(world, 2000000);
+    assert_int_equal(good, VALUES);
+    return late;
+}
+
+/* How many entries the node is behind the other. */
+static uint64_t lag(struct cluster *cluster, uint32_t node, uint32_t other)
+{
+    struct replica_status behind;
+    struct replica_status ahead;
+    replica_status(cluster_replica(cluster, node), &behind);
+    replica_status(cluster_replica(cluster, other), &ahead);
+    return ahead.applied - behind.applied;
+}
+
+static void make_narrow(struct cluster *cluster, uint64_t bytes_per_s)
+{
+    const struct net_options net = {
+        .delay_us_min = 5000, .delay_us_max = 5000, .bytes_per_s = bytes_per_s};
+    net_set_options(cluster_net(cluster), &net);
+}
+
+/* The third has gone, so the late one is needed, and the leader must be heard by it while it gives
+ * the snapshot: at 200 KB/s that takes 20 seconds. */
+TEST(replica, gives_a_snapshot_over_a_narrow_link_and_leads)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leader = (late + 2) % OPTIONS.nodes;
+    make_narrow(cluster, 200000);
+    cluster_kill(cluster, (late + 1) % OPTIONS.nodes, 1);
+    cluster_start(cluster, late);
+    assert_true(seconds_led(&world, cluster, 40) > 38);
+    assert_int_equal(lag(cluster, late, leader), 0);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+/* Others write, so much that there is a newer snapshot long before the old one has arrived. */
+TEST(replica, finishes_a_snapshot_though_there_are_newer_ones)
+{
+    struct world world;
+    uint32_t good = 0;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t busy = (late + 1) % OPTIONS.nodes;
+    make_narrow(cluster, 200000);
+    cluster_start(cluster, late);
+    for (uint32_t i = 0; i < 6000; i++) {
+        assert_int_equal(replica_submit(cluster_replica(cluster, busy), KV_COMMAND_PUT,
+                                        bytes_of("\x0a\x01k", 3), note_outcome, &good),
+                         0);
+        cluster_touch(cluster, busy);
+        (void)events_in(&world, 10000);
+    }
+    assert_in_range(lag(cluster, late, busy), 0, 20);
+    assert_true(good > 5900);
+    assert_true(cluster_counts(cluster).restores >= 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+/* Twenty thousand small entries, from a quarter of the way round the world: asked for one message
+ * at a time they would take half a minute. */
+TEST(replica, catches_up_with_many_entries_from_far_away)
+{
+    struct cluster_options options = OPTIONS;
+    struct world world;
+    uint32_t good = 0;
+    options.snapshot_bytes = 400 << 20;
+    options.segment_bytes = 16 << 20;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    start_all(cluster);
+    (void)events_in(&world, 5000000);
+    cluster_kill(cluster, 2, 1);
+    (void)events_in(&world, 5000000);
+    for (uint32_t i = 0; i < 20000; i++) {
+        assert_int_equal(replica_submit(cluster_replica(cluster, 0), KV_COMMAND_PUT,
+                                        bytes_of("\x0a\x01k", 3), note_outcome, &good),
+                         0);
+        cluster_touch(cluster, 0);
+        (void)events_in(&world, 2000);
+    }
+    (void)events_in(&world, 1000000);
+    assert_int_equal(good, 20000);
+    net_set_options(cluster_net(cluster),
+                    &(struct net_options){.delay_us_min = 25000, .delay_us_max = 25000});
+    cluster_start(cluster, 2);
+    (void)events_in(&world, 8000000);
+    assert_int_equal(lag(cluster, 2, 0), 0);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}

@@ -1,0 +1,26 @@
+/* stage.h -- a cluster of three in virtual time, and what is done with it in many a test. */
+#ifndef TEST_UNIT_SIM_STAGE_H
+#define TEST_UNIT_SIM_STAGE_H
+
+#include "sim/cluster.h"
+
+/* Three members on quick disks and links, with a heartbeat of 100 ms and small snapshots. */
+extern const struct cluster_options OPTIONS;
+
+/* Let so much time pass. Returns how many events came in it. */
+uint64_t events_in(struct world *world, uint64_t duration_us);
+
+/* Start every node. */
+void start_all(struct cluster *cluster);
+
+/* A result callback: counts good outcomes in a uint32_t. */
+void note_outcome(void *context, int error, const void *result);
+
+/* Put a value of 16 KiB to 700,000 bytes, or one of so many; `good` counts its outcome. */
+void put_value(struct cluster *cluster, uint32_t node, uint32_t size, uint32_t *good);
+void put_large(struct cluster *cluster, uint32_t node, uint32_t *good);
+
+/* Seconds, of so many, in which somebody led. */
+uint32_t seconds_led(struct world *world, struct cluster *cluster, uint32_t seconds);
+
+#endif /* TEST_UNIT_SIM_STAGE_H */
