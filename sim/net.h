@@ -41,6 +41,9 @@ void net_heal_among(struct net *net, uint64_t nodes);
 /* The options of a network that is quick and faultless. */
 const struct net_options *net_calm(void);
 
+/* That link carries so much a second, for good, whatever the options say. */
+void net_narrow(struct net *net, uint32_t from, uint32_t to, uint64_t bytes_per_s);
+
 /* Until then, what `from` sends to `to` is held back, and then it all comes. */
 void net_clog(struct net *net, uint32_t from, uint32_t to, uint64_t until_us);
 

@@ -57,9 +57,15 @@ int net_befalls(struct net *net, uint32_t from, uint32_t to, struct bytes frame,
     return world_chance(net->world, odds(options_of(net, from, to), frame, fate), 1000000);
 }
 
+/* In bytes a second; 0: no limit. */
+static uint64_t width_of(const struct net *net, uint32_t from, uint32_t to)
+{
+    return net->width[from][to] != 0 ? net->width[from][to] : net->options.bytes_per_s;
+}
+
 uint64_t net_transmit(struct net *net, uint32_t from, uint32_t to, size_t size)
 {
-    const uint64_t width = net->options.bytes_per_s;
+    const uint64_t width = width_of(net, from, to);
     const uint64_t now = net->world->now_us;
     uint64_t *idle_at = &net->idle_at_us[from][to];
     if (width == 0) {
@@ -71,7 +77,7 @@ uint64_t net_transmit(struct net *net, uint32_t from, uint32_t to, size_t size)
 
 size_t net_backlog(const struct net *net, uint32_t from, uint32_t to)
 {
-    const uint64_t width = net->options.bytes_per_s;
+    const uint64_t width = width_of(net, from, to);
     const uint64_t idle_at = net->idle_at_us[from][to];
     const uint64_t now = net->world->now_us;
     return width == 0 || idle_at <= now ? 0 : (size_t)((idle_at - now) * width / 1000000);
@@ -82,6 +88,11 @@ size_t net_backlog(const struct net *net, uint32_t from, uint32_t to)
 void net_cut(struct net *net, uint32_t from, uint32_t to)
 {
     net->is_cut[from][to] = 1;
+}
+
+void net_narrow(struct net *net, uint32_t from, uint32_t to, uint64_t bytes_per_s)
+{
+    net->width[from][to] = bytes_per_s;
 }
 
 void net_clog(struct net *net, uint32_t from, uint32_t to, uint64_t until_us)

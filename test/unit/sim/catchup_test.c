@@ -1,4 +1,5 @@
 /* catchup_test.c -- members that were away, over links that are narrow or long. */
+#include "replica/replica_internal.h"
 #include "stage.h"
 #include "test.h"
 
@@ -152,6 +153,41 @@ TEST(replica, catches_up_with_many_entries_from_far_away)
     cluster_start(cluster, 2);
     (void)events_in(&world, 8000000);
     assert_int_equal(lag(cluster, 2, 0), 0);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+/* Three megabytes a second are written, and one member can be told of one. It falls behind, that
+ * cannot be helped; but what it hears is not a minute old, and nothing piles up in front of it. */
+TEST(replica, does_not_fill_a_link_that_is_too_narrow_for_what_is_written)
+{
+    enum {
+        QUEUE_MAX = 9 << 20
+    };
+    struct cluster_options options = OPTIONS;
+    struct replica_status status;
+    struct world world;
+    uint32_t good = 0;
+    size_t most = 0;
+    options.segment_bytes = 1 << 20;
+    options.snapshot_bytes = 16 << 20;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    start_all(cluster);
+    (void)events_in(&world, 5000000);
+    replica_status(cluster_replica(cluster, 0), &status);
+    const uint32_t far = (status.leader + 1) % OPTIONS.nodes;
+    const struct replica *leader = cluster_replica(cluster, status.leader);
+    net_narrow(cluster_net(cluster), status.leader, far, 1000000);
+    for (uint32_t i = 0; i < 1800; i++) {
+        put_value(cluster, status.leader, 20000, &good);
+        (void)events_in(&world, 6667);
+        const size_t queued = peers_queued(leader->peers, leader->members[far].peer);
+        most = queued > most ? queued : most;
+    }
+    assert_int_equal(good, 1800);
+    assert_in_range(most, 1 << 20, QUEUE_MAX); /* It was too narrow. */
     assert_null(cluster_violation(cluster));
     cluster_free(cluster);
     world_deinit(&world);
