@@ -210,7 +210,7 @@ $(BUILD)/libsynod.so: $(BUILD)/libsynod.o
 # Stages one after the other, the programs of a stage side by side. The smoke test starts real
 # servers and measures time, so it has the machine to itself.
 SEEDS ?= 200
-.PHONY: test fault scenario sim explore disk fuzz demo bench clients chaos
+.PHONY: test fault scenario sim explore disk fuzz demo bench clients chaos narrow
 test: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
 	@tools/run-tests $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario \
 	    '$(BUILD)/test/fuzz-replay test/fuzz/corpus' \
@@ -280,6 +280,11 @@ demo: $(BUILD)/synod
 KILLS ?= 200
 chaos: $(BUILD)/synod $(BUILD)/test/chaos
 	@$(BUILD)/test/chaos --binary $(BUILD)/synod --kills $(KILLS)
+
+RATE ?= 4mbit
+MEGABYTES ?= 20
+narrow: $(PROGRAMS)
+	@tools/narrow --build $(BUILD) --rate $(RATE) --megabytes $(MEGABYTES)
 
 clients: $(PROGRAMS) | $(SETUP_PEERS)
 	@tools/clients $(BUILD)

@@ -88,6 +88,7 @@ void canon_core(struct synod_core *core, int has_questions)
     settle_election(core, has_questions);
     settle_time(core, &core->ticked_ms);
     settle_time(core, &core->learner.progress_ms);
+    settle_time(core, &core->learner.giver_ms);
     settle_time(core, &core->proposer.progress_ms);
     settle_time(core, &core->proposer.prepared_ms);
     settle_lsn(core, &core->acceptor.promised_lsn);

@@ -20,8 +20,9 @@
 #include "os/os_uv_internal.h"
 
 enum {
-    PARTS_AT_ONCE = 64,   /* Parts of one writev. */
-    LINGER_MS_MAX = 10000 /* A released stream whose reader takes nothing for so long is cut. */
+    PARTS_AT_ONCE = 64,    /* Parts of one writev. */
+    UNSENT_MAX = 64 << 10, /* Bytes that the kernel may hold and has not sent once. */
+    LINGER_MS_MAX = 10000, /* A released stream whose reader takes nothing for so long is cut. */
 };
 
 struct os_uv_outbox {
@@ -353,10 +354,22 @@ struct os_uv_stream *os_uv_stream_new(struct os_uv *uv, size_t name_size)
     return stream;
 }
 
+/* The kernel would take megabytes that it cannot send yet: then nobody knows how far behind the
+ * other side is, and what is urgent waits behind them all. What is under way is not bounded. */
+static void leave_the_rest_to_us(struct os_uv_stream *stream)
+{
+    const int most = UNSENT_MAX;
+    uv_os_fd_t descriptor;
+    if (uv_fileno((uv_handle_t *)&stream->tcp, &descriptor) == 0) {
+        (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+    }
+}
+
 void os_uv_stream_opened(struct os_uv_stream *stream)
 {
     stream->is_open = 1;
     uv_tcp_nodelay(&stream->tcp, 1); /* We gather ourselves; Nagle would only wait. */
+    leave_the_rest_to_us(stream);
     update_reading(stream);
     if (stream->outbox != NULL) {
         send_pending(stream);

@@ -160,7 +160,8 @@ static void on_learn(struct synod_core *c, const struct synod_message *m, struct
     if (m->entry_count > 0) {
         learner_claim(&c->learner, m->from, m->chosen, c->now_ms);
     }
-    if (c->learner.chosen > before) { /* A repeat that brings nothing must not ask for another. */
+    if (c->learner.chosen > before && /* A repeat that brings nothing must not ask for another. */
+        learner_is_giver(&c->learner, m->from, m->chosen, c->now_ms)) {
         learner_fetch(&c->learner, c->now_ms, 0, out);
     }
 }
@@ -377,7 +378,10 @@ static void on_tick(struct synod_core *c, struct outbox *out)
     c->ticked_ms = c->now_ms;
     election_on_tick(c, out);
     proposer_on_tick(c, out);
-    learner_fetch(&c->learner, c->now_ms, c->options.retry_ms, out);
+    if (!learner_is_given(&c->learner, c->now_ms, c->options.election_ms)) {
+        c->learner.giver = 0;
+        learner_fetch(&c->learner, c->now_ms, c->options.retry_ms, out);
+    }
 }
 
 static int handle(struct synod_core *c, const struct synod_event *event, struct outbox *out)

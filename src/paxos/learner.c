@@ -115,6 +115,30 @@ void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen,
     }
 }
 
+int learner_is_giver(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms)
+{
+    assert(member != 0);
+    assert(now_ms >= l->giver_ms);
+    if (l->giver != 0 && l->giver != member && !MUTANT(117)) {
+        return 0;
+    }
+    l->giver = 0;
+    if (chosen > l->chosen) { /* It has more. */
+        l->giver = member;
+        l->claimer = member;
+        l->claimed = chosen > l->claimed ? chosen : l->claimed;
+    }
+    l->giver_ms = now_ms;
+    return 1;
+}
+
+int learner_is_given(const struct learner *l, uint64_t now_ms, uint32_t patience_ms)
+{
+    assert(now_ms >= l->giver_ms);
+    assert(l->giver == 0 || l->giver_ms != 0);
+    return l->giver != 0 && now_ms - l->giver_ms < patience_ms && !MUTANT(117);
+}
+
 /* A slot whose notice is on its way is not missing: a lag is given some time to close by
  * itself. Once answers come, each of them asks for the next (core.c, on_learn). */
 void learner_fetch(struct learner *l, uint64_t now_ms, uint32_t patience_ms, struct outbox *out)
@@ -141,6 +165,7 @@ void learner_check(const struct learner *l)
 {
     assert(l->last >= l->chosen && l->last - l->chosen <= l->window);
     assert(l->claimed <= l->chosen || l->claimer != 0);
+    assert(l->giver == 0 || l->giver_ms != 0);
     assert(learner_at(l, l->chosen + 1) == NULL);
     for (synod_slot slot = l->chosen + 1; slot <= l->chosen + l->window; slot++) {
         const struct learned *learned = ring_at(l, slot);

@@ -18,6 +18,9 @@ struct learner {
     synod_slot claimed;      /* The highest prefix that anybody said to be chosen. */
     synod_member_id claimer; /* Who said so. */
     synod_member_id asked;   /* Who was asked last, and has brought nothing yet; 0: nobody. */
+    synod_member_id
+        giver;         /* Whose entries come, and who is asked for more as they do; 0: nobody. */
+    uint64_t giver_ms; /* When some last came from it. */
     uint64_t contradictions; /* Entries refused, for something else is known to be chosen. */
     uint64_t progress_ms;    /* When `chosen` last rose, or a claim first went beyond it. */
     uint32_t window;         /* Slots held beyond `chosen`. */
@@ -43,6 +46,14 @@ void learner_skip_to(struct learner *l, synod_slot slot, uint64_t now_ms);
 /* A member says that every slot up to `chosen` is chosen. The first that says so is believed to
  * have it, until it was asked in vain: then whoever comes next in the order of ids. */
 void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms);
+
+/* Entries that we lacked came from that member, who has all up to `chosen`. Returns whether it is
+ * the one to be asked for more: what two give is sent twice, and of two that were asked one is
+ * left. */
+int learner_is_giver(struct learner *l, synod_member_id member, synod_slot chosen, uint64_t now_ms);
+
+/* True while entries come from somebody, the last within `patience_ms`. */
+int learner_is_given(const struct learner *l, uint64_t now_ms, uint32_t patience_ms);
 
 /* Ask the claimer for what is missing, when the prefix has not moved for `patience_ms`. */
 void learner_fetch(struct learner *l, uint64_t now_ms, uint32_t patience_ms, struct outbox *out);

@@ -19,7 +19,8 @@
 enum {
     SERVE_ENTRIES_MAX = 32,     /* Of a message. */
     SERVE_BYTES_MAX = 64 << 10, /* The same; one entry may be larger. */
-    QUEUE_MAX = 64 << 10,       /* None is sent behind more than that. */
+    QUEUE_MAX = 64 << 10,       /* None is sent behind more than that, ... */
+    AHEAD_BYTES = 256 << 10,    /* ... and no more than that may be on its way. */
 };
 
 /* Entries being read from the disk for a member. */
@@ -28,6 +29,7 @@ struct serve {
     struct replica *r;
     uint32_t member;
     uint32_t count;
+    uint32_t is_dropped; /* The connection for which it was is gone. */
     int error;
     struct report report;
     struct synod_entry entries[SERVE_ENTRIES_MAX];
@@ -104,10 +106,14 @@ static void entries_were_read(struct os_work *work)
         MARK("catchup: cannot read an entry that it should give");
         replica_warn("cannot give an entry", &serve->report); /* Who asked asks others. */
     }
-    if (serve->error == 0 && r->phase == PHASE_RUNNING) {
+    struct member *it = &r->members[serve->member];
+    const int is_good = serve->error == 0 && !serve->is_dropped && r->phase == PHASE_RUNNING;
+    if (is_good && peers_queued(r->peers, it->peer) <= QUEUE_MAX) {
         MARK("catchup: serves entries from the disk");
         send_entries(r, serve->member, serve->entries, values, serve->count);
-        r->members[serve->member].serve_next += serve->count;
+        it->serve_next += serve->count;
+    }
+    if (serve->error == 0 && r->phase == PHASE_RUNNING) {
         go_on(r, serve->member);
     }
     free_serve(serve);
@@ -184,12 +190,27 @@ static uint32_t serve_from_memory(struct replica *r, uint32_t member, synod_slot
     return count;
 }
 
+/* Values that were sent, and of which the member has not said that it has them. The kernel and the
+ * network hold them as long as they like: on a narrow link heartbeats wait behind them. */
+static uint64_t bytes_ahead(const struct replica *r, const struct member *it)
+{
+    uint64_t bytes = 0;
+    for (synod_slot slot = it->serve_asked; slot < it->serve_next; slot++) {
+        const struct log_slot *at = log_at(&r->log, slot);
+        bytes += at == NULL ? 0 : at->size;
+    }
+    return bytes;
+}
+
 /* Send what the member may have now. */
 static void go_on(struct replica *r, uint32_t member)
 {
     struct member *it = &r->members[member];
+    if (it->serve_next < it->serve_asked) {
+        it->serve_next = it->serve_asked;
+    }
     while (it->serve == NULL && it->serve_next < it->serve_end && it->serve_next <= r->applied) {
-        if (peers_queued(r->peers, it->peer) > QUEUE_MAX) {
+        if (peers_queued(r->peers, it->peer) > QUEUE_MAX || bytes_ahead(r, it) > AHEAD_BYTES) {
             MARK("catchup: sends no entries behind much that has not left");
             return; /* It asks again as they come. */
         }
@@ -216,10 +237,12 @@ void catchup_serve(struct replica *r, const struct synod_serve *serve)
     }
     struct member *it = &r->members[member];
     const int is_new = serve->slot > it->serve_asked;
-    it->needed = serve->slot - 1;
+    if (serve->slot >= r->log.first) { /* Else it needs what comes after a snapshot: transfer.c. */
+        it->needed = serve->slot - 1;
+    }
     it->needed_us = os_now_us(r->os);
     it->serve_asked = serve->slot;
-    if (it->serve == NULL && (!is_new || it->serve_next < serve->slot)) {
+    if (it->serve == NULL && !is_new) {
         it->serve_next = serve->slot;
     }
     it->serve_end =
@@ -229,7 +252,11 @@ void catchup_serve(struct replica *r, const struct synod_serve *serve)
 
 void catchup_forget(struct replica *r, uint32_t member)
 {
-    r->members[member].serve_asked = 0;
-    r->members[member].serve_next = 0;
-    r->members[member].serve_end = 0;
+    struct member *it = &r->members[member];
+    it->serve_asked = 0;
+    it->serve_next = 0;
+    it->serve_end = 0;
+    if (it->serve != NULL) {
+        it->serve->is_dropped = 1;
+    }
 }

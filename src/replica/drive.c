@@ -21,8 +21,8 @@ enum {
     HELD_SPARE_MAX = 1024,     /* So many are kept for that. */
     HELD_SMALL = 1024,         /* Bodies up to this size are allocated at this size, and reused. */
     LARGE = 32 << 10,          /* Values of a message that it takes some time to send. */
-    QUEUE_MAX = 64 << 10,      /* It is not sent with more than this in front of it; ... */
-    QUEUE_MAX_FIRST = 8 << 20, /* ... for the first time, or if it is small, with this. */
+    QUEUE_MAX = 64 << 10,      /* Values are not sent with more than this in front of them; ... */
+    QUEUE_MAX_FIRST = 8 << 20, /* ... for the first time, with more than this. */
 };
 
 /* -- Records ------------------------------------------------------------------------------ */
@@ -110,11 +110,10 @@ static uint32_t gather_values(const struct synod_message *m, struct bytes *value
     return count;
 }
 
-/* A large message has to wait behind what has not left yet. Messages are repeated each heartbeat:
- * if a link is slow, the next copy would come before the first has gone, and the next behind that
- * one, until the link carries nothing else, and heartbeats come too late. Where many small ones
- * have filled the link, it is too narrow for all that is proposed: whoever is there gets the rest
- * when it asks for it, as fast as it can take it (catchup.c). */
+/* Values have to wait behind what has not left yet. Messages are repeated each heartbeat: if a link
+ * is slow, the next copy would come before the first has gone, and the next behind that one, until
+ * the link carries nothing else, and heartbeats come too late. Whoever does not get them asks for
+ * them, as fast as it can take them (catchup.c). */
 static int is_choked(const struct replica *r, uint32_t member, const struct bytes *values,
                      uint32_t count, size_t queue_max)
 {
@@ -122,9 +121,8 @@ static int is_choked(const struct replica *r, uint32_t member, const struct byte
     for (uint32_t i = 0; i < count; i++) {
         size += values[i].size;
     }
-    const size_t max = size > LARGE ? queue_max : QUEUE_MAX_FIRST;
     if (size == 0 || (size > LARGE ? MUTANT(101) : MUTANT(116)) ||
-        peers_queued(r->peers, r->members[member].peer) <= max) {
+        peers_queued(r->peers, r->members[member].peer) <= queue_max) {
         return 0;
     }
     MARK("drive: does not send values behind much that has not left");

@@ -102,7 +102,7 @@ static void on_disconnected(void *context, uint32_t peer)
     log_write(LOG_INFO, "disconnected",
               (struct log_field[]){log_text("from", r->members[index].name), {0}});
     catchup_forget(r, index);
-    transfer_forget(r, index);
+    transfer_on_lost(r, index);
     if (r->phase == PHASE_RUNNING) {
         (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_DISCONNECTED,
                                                   .member = r->members[index].id});

@@ -8,7 +8,7 @@
  *   reading.c     reads: one question for all that wait
  *   relay.c       what is for a leader that is not heard, through a member that vouches
  *   log.c         the bytes of entries, by handle; records.c their records as bytes
- *   catchup.c     old entries and snapshots, for members that were away
+ *   catchup.c     old entries, for members that were away; transfer.c snapshots
  *   snapshotting.c  writing snapshots and cutting the log behind them
  *   replica.c     the public face, and the life of it all
  */
@@ -101,6 +101,12 @@ struct pending {
     replica_result_callback callback; /* NULL: it has its outcome. */
     void *context;
     uint64_t deadline_us;
+};
+
+/* After a failure nothing is tried for a while, and after the next for twice as long. */
+struct backoff {
+    uint64_t until_us;
+    uint64_t wait_us; /* 0: nothing has failed since something last went well. */
 };
 
 /* Reads that share one question. */
@@ -208,8 +214,8 @@ struct replica {
 
     /* Snapshots. */
     struct snapshot_job *snapshot_job;
-    uint64_t snapshot_after_us; /* After a failure none is tried before, ... */
-    uint64_t snapshot_wait_us;  /* ... and after the next for twice as long. */
+    struct backoff writing_backoff;
+    struct backoff taking_backoff;
     struct receiving *receiving;
     uint32_t work_count; /* Jobs on workers: closing and freeing wait for them. */
     uint32_t is_freed;   /* By its owner; its memory goes with the last job. */
@@ -338,17 +344,24 @@ void transfer_offer(struct replica *r, uint32_t member);
 /* Let go of the log up to `slot`? Only to the slot returned: members that are catching up need the
  * rest, unless that would be too much to keep. */
 synod_slot transfer_keep(const struct replica *r, synod_slot slot);
+
+/* Bytes of a snapshot under way to us that are still to come. */
+uint64_t transfer_missing(const struct replica *r);
 const char *transfer_on_frame(struct replica *r, uint32_t member, uint16_t type, struct bytes body);
 void transfer_tick(struct replica *r);
-void transfer_forget(struct replica *r, uint32_t member);
+void transfer_on_lost(struct replica *r, uint32_t member); /* Its connection broke. */
 void transfer_stop(struct replica *r);
 
 /* -- snapshotting.c -- */
 void snapshotting_consider(struct replica *r);
 
 /* Is there room on the disk for a snapshot of so many bytes, besides the log? If not, say so, with
- * `what` cannot be done, and for a while, longer each time, do not ask the disk again. */
-int snapshotting_has_room(struct replica *r, uint64_t bytes, const char *what);
+ * `what` cannot be done, and do not ask the disk again before `backoff` is over. */
+int snapshotting_has_room(struct replica *r, uint64_t bytes, struct backoff *backoff,
+                          const char *what);
+
+/* Something has failed at `now_us`. */
+void backoff_begin(struct backoff *backoff, uint64_t now_us);
 int snapshotting_load(struct replica *r, synod_slot slot, struct report *report);
 void snapshotting_trim(struct replica *r);
 

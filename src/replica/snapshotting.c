@@ -1,10 +1,11 @@
 /* snapshotting.c -- writing snapshots of the state, and cutting the log behind them.
  *
  * A snapshot is due when what the log has grown by since it was last cut outweighs the state:
- * then what a restart has to read at most doubles, and writing it costs no more than the log
- * did. It is the log's size on the disk that counts, not that of the entries: a flush takes a
- * whole block however small it is, and elections write promises without any entry. The log is
- * cut only when the snapshot is durable, and keeps a tail for members that are late. */
+ * then what a restart has to read at most doubles (where nobody is catching up), and writing it
+ * costs no more than the log did. It is the log's size on the disk that counts, not that of the
+ * entries: a flush takes a whole block however small it is, and elections write promises without
+ * any entry. The log is cut only when the snapshot is durable, and keeps a tail for members that
+ * are late. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -46,51 +47,62 @@ static void write_snapshot(struct os_work *work)
 
 /* Everything below the newest snapshot, less a tail, has done its service. Of the tail, too, it is
  * the size on the disk that counts: an old entry holds back all promises behind it. */
-void snapshotting_trim(struct replica *r)
+static void cut_log(struct replica *r)
 {
     const uint64_t tail = wal_tail(r->wal, r->options.tail_bytes);
     const synod_slot slot = transfer_keep(r, log_slot_behind(&r->log, r->snapshot, tail));
     const uint64_t lsn = log_lsn_above(&r->log, slot);
     log_trim(&r->log, slot);
     wal_trim(r->wal, lsn == UINT64_MAX ? wal_last(r->wal) + 1 : lsn);
+}
+
+void snapshotting_trim(struct replica *r)
+{
+    cut_log(r);
     r->kept_bytes = wal_bytes(r->wal);
 }
 
 /* -- Room --------------------------------------------------------------------------------- */
 
-static void put_off(struct replica *r)
+void backoff_begin(struct backoff *backoff, uint64_t now_us)
 {
-    const uint64_t twice = 2 * r->snapshot_wait_us;
-    r->snapshot_wait_us = twice < WAIT_US_MIN   ? WAIT_US_MIN
-                          : twice > WAIT_US_MAX ? WAIT_US_MAX
-                                                : twice;
-    r->snapshot_after_us = os_now_us(r->os) + r->snapshot_wait_us;
+    const uint64_t twice = 2 * backoff->wait_us;
+    backoff->wait_us = twice < WAIT_US_MIN   ? WAIT_US_MIN
+                       : twice > WAIT_US_MAX ? WAIT_US_MAX
+                                             : twice;
+    backoff->until_us = now_us + backoff->wait_us;
 }
 
-static int is_put_off(const struct replica *r)
+/* What is being written and received already has its place on the disk. */
+static uint64_t reserved_bytes(const struct replica *r)
 {
-    return os_now_us(r->os) < r->snapshot_after_us;
+    const uint64_t own = r->snapshot_job == NULL ? 0 : r->machine.state_size(r->machine.context);
+    return own + transfer_missing(r);
 }
 
 /* Where a snapshot fills the disk, the log has no room left, and that ends this life and, since the
- * snapshot is still due, the next. Without it there is time for somebody to make room. */
-int snapshotting_has_room(struct replica *r, uint64_t bytes, const char *what)
+ * snapshot is still due, the next. Without it there is time for somebody to make room. Beside a
+ * small one the log needs less: cutting it gives back more than the snapshot takes. */
+int snapshotting_has_room(struct replica *r, uint64_t bytes, struct backoff *backoff,
+                          const char *what)
 {
     const uint64_t segment =
         r->options.segment_bytes != 0 ? r->options.segment_bytes : WAL_SEGMENT_BYTES;
-    const uint64_t needed = bytes + 2 * segment;
-    if (is_put_off(r)) {
+    const uint64_t now = os_now_us(r->os);
+    if (now < backoff->until_us) {
         return 0;
     }
     const int64_t room = os_dir_free_bytes(r->os, r->options.data_dir);
-    if (room < 0 || (uint64_t)room >= needed || MUTANT(113)) {
+    const uint64_t beside = reserved_bytes(r) + (bytes < segment ? bytes : segment);
+    if (room < 0 || (bytes <= (uint64_t)room && beside <= (uint64_t)room - bytes) || MUTANT(113)) {
         return 1; /* Or nobody knows. */
     }
     MARK("snapshotting: there is no room for a snapshot");
-    put_off(r);
+    backoff_begin(backoff, now);
     log_write(LOG_WARN, what,
               (struct log_field[]){log_text("error", "too little room on the disk"),
-                                   log_u64("needed", needed),
+                                   log_u64("bytes", bytes),
+                                   log_u64("beside", beside),
                                    log_u64("free", (uint64_t)room),
                                    log_text("do", "make room: until then the log grows"),
                                    {0}});
@@ -108,11 +120,11 @@ static void snapshot_was_written(struct os_work *work)
     r->machine.snapshot_close(r->machine.context, job->cursor);
     if (job->error != 0) {
         /* The log still has everything: say so, and try again later. */
-        put_off(r);
+        backoff_begin(&r->writing_backoff, os_now_us(r->os));
         replica_warn("cannot write a snapshot", &job->report);
     } else if (job->slot > r->snapshot) {
         r->snapshot = job->slot;
-        r->snapshot_wait_us = 0;
+        r->writing_backoff.wait_us = 0;
         log_write(
             LOG_INFO, "wrote a snapshot",
             (struct log_field[]){log_u64("slot", job->slot),
@@ -145,8 +157,9 @@ void snapshotting_consider(struct replica *r)
         snapshotting_trim(r); /* Nothing but promises: the snapshot that is there will do. */
         return;
     }
-    if (!snapshotting_has_room(r, r->machine.state_size(r->machine.context),
+    if (!snapshotting_has_room(r, r->machine.state_size(r->machine.context), &r->writing_backoff,
                                "cannot write a snapshot")) {
+        cut_log(r); /* What was kept for others need not be kept any more. */
         return;
     }
     struct snapshot_job *job = calloc(1, sizeof *job);

@@ -18,11 +18,11 @@
 
 enum {
     PIECE_BYTES = 64 << 10,
-    AHEAD_BYTES = 8 * PIECE_BYTES, /* What may be on its way beyond what the receiver has. */
+    AHEAD_BYTES = 4 * PIECE_BYTES, /* What may be on its way beyond what the receiver has. */
     QUEUE_MAX = 64 << 10,          /* No piece is sent behind more than that. */
     RETRY_US = 2000000,            /* The receiver waits so long for a piece, ... */
     RETRY_DOUBLINGS = 2,           /* ... then twice as long, so often, ... */
-    RETRIES_MAX = 6,               /* ... and in the end gives up: 38 seconds without any. */
+    RETRIES_MAX = 6,               /* ... and in the end gives up: 46 seconds without any. */
     RETRIES_STUCK = 2,             /* From so many on, it takes what another offers. */
     IDLE_US = 10 * RETRY_US,       /* Who has not asked for so long may be offered a newer one, */
     FORGOTTEN_US = 30 * RETRY_US,  /* and after this it is closed. */
@@ -71,7 +71,7 @@ static void free_sending(struct sending *sending)
     free(sending);
 }
 
-void transfer_forget(struct replica *r, uint32_t member)
+static void forget(struct replica *r, uint32_t member)
 {
     struct sending *sending = r->members[member].sending;
     r->members[member].sending = NULL;
@@ -110,7 +110,17 @@ static struct sending *open_sending(struct replica *r, uint32_t member)
     sending->slot = r->snapshot;
     sending->pulled_us = os_now_us(r->os);
     r->members[member].sending = sending;
+    r->members[member].needed = sending->slot;
     return sending;
+}
+
+/* What was on its way to the member is lost. It may come back and go on. */
+void transfer_on_lost(struct replica *r, uint32_t member)
+{
+    struct sending *sending = r->members[member].sending;
+    if (sending != NULL) {
+        sending->end = 0;
+    }
 }
 
 /* So long has the member not asked for more of it. */
@@ -123,9 +133,10 @@ void transfer_offer(struct replica *r, uint32_t member)
 {
     const struct sending *present = r->members[member].sending;
     if (present != NULL && present->slot != r->snapshot &&
-        is_idle(present, MUTANT(112) ? 0 : IDLE_US)) {
+        (present->slot < r->members[member].serve_asked || /* It has that. */
+         is_idle(present, MUTANT(112) ? 0 : IDLE_US))) {
         MARK("transfer: offers a newer snapshot");
-        transfer_forget(r, member);
+        forget(r, member);
     }
     const struct sending *sending = open_sending(r, member);
     if (sending != NULL && !MUTANT(56)) {
@@ -198,13 +209,14 @@ static void piece_was_read(struct os_work *work)
 static void give_from(struct sending *sending, uint64_t offset)
 {
     const uint64_t size = snapshot_file_bytes(sending->snapshot);
-    const int is_new = offset > sending->asked || sending->end == 0;
+    const int is_first = sending->end == 0;
+    const int is_new = offset > sending->asked || is_first;
     struct member *member = &sending->r->members[sending->member];
     sending->pulled_us = os_now_us(sending->r->os);
     member->needed = sending->slot;
     member->needed_us = sending->pulled_us;
     sending->asked = offset;
-    if (!sending->is_reading && (!is_new || sending->next < offset)) {
+    if (!sending->is_reading && (is_first || !is_new || sending->next < offset)) {
         sending->next = offset;
     }
     sending->end = offset + (is_new ? AHEAD_BYTES : PIECE_BYTES);
@@ -219,12 +231,12 @@ static const char *on_pull(struct replica *r, uint32_t member, struct bytes body
     }
     const synod_slot slot = get_u64(body.data);
     const uint64_t offset = get_u64(body.data + 8);
-    struct sending *sending = r->members[member].sending;
+    struct sending *sending = open_sending(r, member);
     if (sending == NULL || sending->slot != slot) {
         MARK("transfer: is asked for a snapshot that it does not give any more");
         transfer_offer(r, member);
     } else if (offset >= snapshot_file_bytes(sending->snapshot)) {
-        transfer_forget(r, member); /* It has everything. */
+        forget(r, member); /* It has everything. */
     } else {
         give_from(sending, offset);
     }
@@ -243,7 +255,7 @@ synod_slot transfer_keep(const struct replica *r, synod_slot slot)
     for (uint32_t i = 0; i < r->options.member_count; i++) {
         const struct member *member = &r->members[i];
         const int is_catching_up = member->needed_us != 0 && now - member->needed_us < IDLE_US;
-        if (is_catching_up && member->needed < slot) {
+        if (is_catching_up && member->needed < slot && member->needed + 1 >= r->log.first) {
             MARK("transfer: keeps the log for a member that is catching up");
             slot = member->needed;
         }
@@ -270,6 +282,14 @@ static void stop_receiving(struct replica *r)
     }
 }
 
+uint64_t transfer_missing(const struct replica *r)
+{
+    const struct receiving *receiving = r->receiving;
+    const uint64_t offset =
+        receiving == NULL || receiving->is_finishing ? 0 : snapshot_receive_offset(receiving->file);
+    return offset == 0 || receiving->total < offset ? 0 : receiving->total - offset;
+}
+
 /* What we have begun with is better than what we would have to begin with, as long as it comes. */
 static int is_wanted(const struct replica *r, synod_slot slot)
 {
@@ -291,7 +311,8 @@ static const char *on_offer(struct replica *r, uint32_t member, struct bytes bod
     if (slot > SYNOD_SNAPSHOT_SLOT_MAX) {
         return "an offer of a snapshot of a slot that no log reaches";
     }
-    if (!is_wanted(r, slot) || !snapshotting_has_room(r, total, "cannot receive a snapshot")) {
+    if (!is_wanted(r, slot) ||
+        !snapshotting_has_room(r, total, &r->taking_backoff, "cannot receive a snapshot")) {
         return NULL;
     }
     stop_receiving(r);
@@ -306,6 +327,7 @@ static const char *on_offer(struct replica *r, uint32_t member, struct bytes bod
     if (snapshot_receive_new(r->os, r->options.data_dir, slot, &receiving->report,
                              &receiving->file) != 0) {
         replica_warn("cannot receive a snapshot", &receiving->report);
+        backoff_begin(&r->taking_backoff, os_now_us(r->os));
         free(receiving);
         return NULL;
     }
@@ -340,6 +362,7 @@ static void install(struct replica *r, struct receiving *receiving)
         replica_fail(r, &receiving->report);
         return;
     }
+    r->taking_backoff.wait_us = 0;
     log_write(LOG_INFO, "installed a snapshot",
               (struct log_field[]){log_u64("slot", receiving->slot), {0}});
     MARK("transfer: installs a snapshot");
@@ -355,6 +378,7 @@ static void file_was_finished(struct os_work *work)
     r->receiving = NULL;
     if (receiving->error != 0) {
         replica_warn("a received snapshot was refused", &receiving->report);
+        backoff_begin(&r->taking_backoff, os_now_us(r->os));
     } else if (r->phase == PHASE_RUNNING) {
         install(r, receiving);
     }
@@ -365,7 +389,7 @@ static void file_was_finished(struct os_work *work)
 static const char *on_piece(struct replica *r, uint32_t member, struct bytes body)
 {
     struct receiving *receiving = r->receiving;
-    if (body.size < HEAD_BYTES) {
+    if (body.size <= HEAD_BYTES) {
         return "a piece of a snapshot that is not one";
     }
     const uint64_t offset = get_u64(body.data + 16);
@@ -378,6 +402,7 @@ static const char *on_piece(struct replica *r, uint32_t member, struct bytes bod
     }
     if (snapshot_receive_write(receiving->file, offset, piece, &receiving->report) != 0) {
         replica_warn("cannot receive a snapshot", &receiving->report);
+        backoff_begin(&r->taking_backoff, os_now_us(r->os));
         stop_receiving(r);
         return NULL;
     }
@@ -415,8 +440,8 @@ static void ask_again(struct replica *r)
     if (receiving->is_finishing || os_now_us(r->os) - receiving->asked_us < patience_us) {
         return;
     }
-    if (++receiving->retries > RETRIES_MAX) {
-        stop_receiving(r); /* Somebody else may offer one. */
+    if (++receiving->retries > RETRIES_MAX || receiving->slot <= r->applied) {
+        stop_receiving(r); /* Somebody else may offer one, or it is not needed any more. */
     } else {
         MARK("transfer: asks again for a piece");
         pull(r);
@@ -432,7 +457,7 @@ void transfer_tick(struct replica *r)
         const struct sending *sending = r->members[i].sending;
         if (sending != NULL && is_idle(sending, FORGOTTEN_US)) {
             MARK("transfer: closes a snapshot that nobody asks for");
-            transfer_forget(r, i);
+            forget(r, i);
         }
     }
 }
@@ -441,6 +466,6 @@ void transfer_stop(struct replica *r)
 {
     stop_receiving(r);
     for (uint32_t i = 0; i < r->options.member_count; i++) {
-        transfer_forget(r, i);
+        forget(r, i);
     }
 }

@@ -432,10 +432,11 @@ TEST(replica, ignores_pieces_of_snapshots_that_it_does_not_want)
     struct stage stage;
     begin(&stage);
     const uint64_t old_offer[2] = {1, 1000};
-    const uint64_t piece[3] = {1, 1000, 0};
+    const uint64_t piece[4] = {1, 1000, 0, 4711};
     assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(old_offer, 2)));
     assert_null(replica_of(&stage, stage.victim)->receiving);
-    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_PIECE, 0, numbers(piece, 3)));
+    assert_false(is_dropped_for(&stage, FRAME_SNAPSHOT_PIECE, 0, numbers(piece, 4)));
+    assert_true(is_dropped_for(&stage, FRAME_SNAPSHOT_PIECE, 0, numbers(piece, 3))); /* Empty. */
     end(&stage);
 }
 

@@ -1,5 +1,6 @@
 /* learner_test.c -- what is known to be chosen, handed out in order. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "rig.h"
 #include "synod/error.h"
@@ -207,6 +208,37 @@ TEST(learner, asks_another_when_one_was_asked_in_vain)
                "record #1: slot 1 v7 is chosen\n"
                "to C: fetch from slot 2\n"
                "chosen: slot 1 v7\n");
+    rig_deinit(&rig);
+}
+
+/* Two that give would give the same, and on a narrow link each of them half as fast. */
+TEST(learner, asks_one_for_more_though_another_gives_as_well)
+{
+    struct rig rig;
+    start(&rig);
+    hear(&rig, B);
+    hear(&rig, C);
+    rig_forget(&rig);
+    claim(&rig, B, 9);
+    rig_tick(&rig, 100);
+    rig_expect(&rig, "to B: fetch from slot 1\n");
+    rig_learn(&rig, B, 1, 7, 9);
+    assert_non_null(strstr(rig.text, "to B: fetch from slot 2\n"));
+    rig_forget(&rig);
+    rig_learn(&rig, C, 2, 8, 9); /* Asked in an earlier life, perhaps. */
+    assert_null(strstr(rig.text, "fetch"));
+    claim(&rig, C, 9);
+    rig_tick(&rig, 900); /* B is slow. */
+    assert_null(strstr(rig.text, "fetch"));
+    rig_learn(&rig, B, 3, 9, 9);
+    assert_non_null(strstr(rig.text, "to B: fetch from slot 4\n"));
+    rig_forget(&rig);
+    rig_tick(&rig, 500);
+    hear(&rig, C);
+    claim(&rig, C, 9);
+    rig_forget(&rig);
+    rig_tick(&rig, 500); /* B is gone. */
+    assert_non_null(strstr(rig.text, "to C: fetch from slot 4\n"));
     rig_deinit(&rig);
 }
 

@@ -204,7 +204,7 @@ TEST(replica, writes_no_snapshot_for_which_there_is_no_room)
     struct rig rig;
     rig_init(&rig);
     rig_open(&rig);
-    rig.room = 1000;
+    rig.room = 10;
     rig_write(&rig, 300);
     assert_int_equal(rig.snapshots, 0);
     rig_run(&rig, 20000);
