@@ -121,7 +121,7 @@ static int is_choked(const struct replica *r, uint32_t member, const struct byte
     for (uint32_t i = 0; i < count; i++) {
         size += values[i].size;
     }
-    if (size == 0 || (size > LARGE ? MUTANT(101) : MUTANT(116)) ||
+    if (size == 0 || (size > LARGE && MUTANT(101)) || (size <= LARGE && MUTANT(116)) ||
         peers_queued(r->peers, r->members[member].peer) <= queue_max) {
         return 0;
     }
