@@ -314,6 +314,19 @@ int scan_take_flush(struct scan *scan, const struct found *found, const uint8_t 
     return error;
 }
 
+/* The segment that was made ahead is not looked at where the log ends in a torn flush. Were it
+ * another directory's, this life would go on up to it, and the next one would be refused. */
+static int check_ahead(struct scan *scan)
+{
+    assert(scan->result->end + 1 < scan->result->count);
+    const struct place place = {scan->result->end + 1, 0};
+    struct segment_flush flush;
+    enum segment_verdict verdict = SEGMENT_NOTHING;
+    const int error = scan_read_header(scan, place, &flush, &verdict, NULL);
+    assert(error != 0 || verdict != 0);
+    return error != 0 || verdict == SEGMENT_NOTHING ? error : check_log(scan, place, &flush);
+}
+
 /* Where nothing valid follows, no segment may follow either but the one that was made ahead. */
 static int check_end(struct scan *scan)
 {
@@ -329,7 +342,7 @@ static int check_end(struct scan *scan)
         return scan_refuse(scan, SYNOD_ERR_CORRUPT, (struct place){result->end + 1, 0},
                            "there is nothing, but a later segment is there");
     }
-    return 0;
+    return result->count == result->end + 2 && !MUTANT(118) ? check_ahead(scan) : 0;
 }
 
 int scan_read_flush(struct scan *scan, const struct found *found, const uint8_t **data)
