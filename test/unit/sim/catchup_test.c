@@ -45,16 +45,12 @@ enum {
 /* Four megabytes, which only a snapshot covers, while one node is away. Returns that node. */
 static uint32_t fall_behind(struct world *world, struct cluster *cluster)
 {
-    struct replica_status status;
+    const uint32_t leader = start_and_elect(world, cluster);
+    const uint32_t late = (leader + 1) % OPTIONS.nodes;
     uint32_t good = 0;
-    start_all(cluster);
-    (void)events_in(world, 5000000);
-    replica_status(cluster_replica(cluster, 0), &status);
-    assert_true(status.has_leader);
-    const uint32_t late = (status.leader + 1) % OPTIONS.nodes;
     cluster_kill(cluster, late, 1);
     for (uint32_t i = 0; i < VALUES; i++) {
-        put_value(cluster, status.leader, VALUE_BYTES, &good);
+        put_value(cluster, leader, VALUE_BYTES, &good);
         (void)events_in(world, 300000);
     }
     (void)events_in(world, 2000000);
@@ -166,7 +162,6 @@ TEST(replica, does_not_fill_a_link_that_is_too_narrow_for_what_is_written)
         QUEUE_MAX = 9 << 20
     };
     struct cluster_options options = OPTIONS;
-    struct replica_status status;
     struct world world;
     uint32_t good = 0;
     size_t most = 0;
@@ -174,14 +169,12 @@ TEST(replica, does_not_fill_a_link_that_is_too_narrow_for_what_is_written)
     options.snapshot_bytes = 16 << 20;
     world_init(&world, 1, 0);
     struct cluster *cluster = cluster_new(&world, &options);
-    start_all(cluster);
-    (void)events_in(&world, 5000000);
-    replica_status(cluster_replica(cluster, 0), &status);
-    const uint32_t far = (status.leader + 1) % OPTIONS.nodes;
-    const struct replica *leader = cluster_replica(cluster, status.leader);
-    net_narrow(cluster_net(cluster), status.leader, far, 1000000);
+    const uint32_t leads = start_and_elect(&world, cluster);
+    const uint32_t far = (leads + 1) % OPTIONS.nodes;
+    const struct replica *leader = cluster_replica(cluster, leads);
+    net_narrow(cluster_net(cluster), leads, far, 1000000);
     for (uint32_t i = 0; i < 1800; i++) {
-        put_value(cluster, status.leader, 20000, &good);
+        put_value(cluster, leads, 20000, &good);
         (void)events_in(&world, 6667);
         const size_t queued = peers_queued(leader->peers, leader->members[far].peer);
         most = queued > most ? queued : most;

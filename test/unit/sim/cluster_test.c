@@ -262,7 +262,6 @@ TEST(replica, has_little_that_is_not_durable_where_the_disk_is_slower_than_the_o
     };
     for (uint32_t follows = 0; follows <= 1; follows++) {
         struct cluster_options options = OPTIONS;
-        struct replica_status status;
         struct world world;
         uint32_t good = 0;
         options.backlog_bytes_max = BACKLOG_MAX;
@@ -270,11 +269,7 @@ TEST(replica, has_little_that_is_not_durable_where_the_disk_is_slower_than_the_o
         options.segment_bytes = 16 << 20;
         world_init(&world, 1, 0);
         struct cluster *cluster = cluster_new(&world, &options);
-        start_all(cluster);
-        (void)events_in(&world, 5000000);
-        replica_status(cluster_replica(cluster, 0), &status);
-        assert_true(status.has_leader);
-        const uint32_t slow = (status.leader + follows) % OPTIONS.nodes;
+        const uint32_t slow = (start_and_elect(&world, cluster) + follows) % OPTIONS.nodes;
         const uint64_t most = backlog_of_the_slow(&world, cluster, slow, &good);
         assert_in_range(most, BACKLOG_MAX, BACKLOG_MAX + ENTRIES);
         assert_int_equal(good, 100);

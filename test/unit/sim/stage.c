@@ -31,6 +31,16 @@ void start_all(struct cluster *cluster)
     }
 }
 
+uint32_t start_and_elect(struct world *world, struct cluster *cluster)
+{
+    struct replica_status status;
+    start_all(cluster);
+    (void)events_in(world, 5000000);
+    replica_status(cluster_replica(cluster, 0), &status);
+    assert_true(status.has_leader);
+    return status.leader;
+}
+
 void note_outcome(void *context, int error, const void *result)
 {
     uint32_t *good = context;

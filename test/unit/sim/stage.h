@@ -13,6 +13,9 @@ uint64_t events_in(struct world *world, uint64_t duration_us);
 /* Start every node. */
 void start_all(struct cluster *cluster);
 
+/* The same, and let five seconds pass, in which they elect somebody: its number. */
+uint32_t start_and_elect(struct world *world, struct cluster *cluster);
+
 /* A result callback: counts good outcomes in a uint32_t. */
 void note_outcome(void *context, int error, const void *result);
 
