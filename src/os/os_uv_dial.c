@@ -1,12 +1,15 @@
 /* os_uv_dial.c -- connecting to "host:port": look the name up, then try its addresses in turn.
  *
- * "localhost" may stand for ::1 and 127.0.0.1, and only one of them may listen. A TCP handle
- * of libuv can connect once, so between two attempts it is closed and made anew.
+ * "localhost" may stand for ::1 and 127.0.0.1, and only one of them may listen. And a name may
+ * have an address that nothing comes back from, as where there is no way for IPv6: while there is
+ * another one to try, an attempt gets ATTEMPT_US. The last one ends when the kernel gives up, or
+ * the owner. A TCP handle of libuv can connect once, so between two attempts it is closed and made
+ * anew.
  *
  *     LOOKUP --> CONNECT --opened--> (the dial is freed)
  *                 ^   |
  *                 |   +--failed, no address left--> on_close
- *                REOPEN <--failed--+
+ *                REOPEN <--failed or late--+
  *
  * The stream may be let go of in every one of these states; libuv's callback for that state
  * then frees the dial, and the stream with it or after it. */
@@ -17,6 +20,10 @@
 
 #include "base/assert.h"
 #include "os/os_uv_internal.h"
+
+enum {
+    ATTEMPT_US = 1000000
+};
 
 enum dial_state {
     DIAL_LOOKUP = 1,
@@ -29,6 +36,7 @@ struct os_uv_dial {
     struct os_uv_stream *stream; /* NULL: let go of, during the look-up. */
     struct addrinfo *addresses;  /* What the look-up found; NULL for an address in digits. */
     struct addrinfo *next;       /* The one to try next. */
+    struct os_timer *patience;   /* With one address while there are others; NULL: with none. */
     union {
         uv_getaddrinfo_t lookup;
         uv_connect_t connect;
@@ -37,6 +45,9 @@ struct os_uv_dial {
 
 static void free_dial(struct os_uv_dial *dial)
 {
+    if (dial->patience != NULL) {
+        os_timer_free(&dial->stream->uv->os, dial->patience);
+    }
     if (dial->stream != NULL) {
         dial->stream->dial = NULL;
     }
@@ -68,15 +79,30 @@ static void on_reopened(uv_handle_t *handle)
     }
 }
 
+static void reopen(struct os_uv_dial *dial)
+{
+    dial->state = DIAL_REOPEN;
+    os_timer_stop(&dial->stream->uv->os, dial->patience);
+    uv_close((uv_handle_t *)&dial->stream->tcp, on_reopened);
+}
+
 static void attempt_failed(struct os_uv_dial *dial, int error)
 {
     struct os_uv_stream *stream = dial->stream;
     if (dial->next != NULL) {
-        dial->state = DIAL_REOPEN;
-        uv_close((uv_handle_t *)&stream->tcp, on_reopened);
+        reopen(dial);
     } else {
         free_dial(dial);
         os_uv_stream_ended(stream, error);
+    }
+}
+
+static void on_late(void *context)
+{
+    struct os_uv_dial *dial = context;
+    assert(dial->state == DIAL_CONNECT);
+    if (!dial->stream->is_released) {
+        reopen(dial);
     }
 }
 
@@ -84,6 +110,9 @@ static void try_next(struct os_uv_dial *dial)
 {
     const struct addrinfo *found = dial->next;
     dial->next = found->ai_next;
+    if (dial->next != NULL) {
+        os_timer_start(&dial->stream->uv->os, dial->patience, ATTEMPT_US);
+    }
     const int error = begin_connect(dial, found->ai_addr);
     if (error != 0) {
         attempt_failed(dial, error);
@@ -94,6 +123,9 @@ static void on_connected(uv_connect_t *request, int status)
 {
     struct os_uv_dial *dial = request->data;
     struct os_uv_stream *stream = dial->stream;
+    if (dial->state == DIAL_REOPEN) {
+        return; /* It was late, and its handle closes: on_reopened() does the rest. */
+    }
     if (stream->is_released) {
         free_dial(dial); /* The handle is closing; the stream goes with it. */
     } else if (status != 0) {
@@ -113,9 +145,16 @@ static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *add
     dial->next = addresses;
     if (stream == NULL) {
         free_dial(dial);
-    } else if (status != 0 || addresses == NULL) {
+        return;
+    }
+    int error = status != 0 || addresses == NULL ? os_uv_address_error(status) : 0;
+    if (error == 0 && addresses->ai_next != NULL) {
+        dial->patience = os_timer_new(&stream->uv->os, on_late, dial);
+        error = dial->patience == NULL ? -ENOMEM : 0;
+    }
+    if (error != 0) {
         free_dial(dial);
-        os_uv_stream_ended(stream, os_uv_address_error(status));
+        os_uv_stream_ended(stream, error);
     } else {
         try_next(dial);
     }

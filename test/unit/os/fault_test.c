@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,6 +15,10 @@
 
 #include "loop.h"
 #include "test.h"
+
+enum {
+    SILENT_CALLERS = 4 /* More than a queue of none has room for. */
+};
 
 /* -- Stand-ins -------------------------------------------------------------------------- */
 
@@ -265,6 +270,11 @@ static int has_hung_up_or_failed(void *context)
     return caller->stream == NULL || caller->error != 0;
 }
 
+static int is_connected_or_over(void *context)
+{
+    return is_connected(context) || has_hung_up_or_failed(context);
+}
+
 /* In the look-up and in every attempt, seen from the end of a turn. */
 TEST(stream, may_be_closed_in_every_turn_of_trying)
 {
@@ -337,6 +347,72 @@ TEST(stream, may_be_closed_between_two_attempts)
         failures++;
     }
     assert_true(failures > 2);
+}
+
+/* The first address of "localhost", 127.0.0.2, takes what is sent to it and says nothing: somebody
+ * listens there who accepts nobody, and his queue is full. */
+struct silent {
+    int listener;
+    int callers[SILENT_CALLERS];
+};
+
+static void fall_silent(struct silent *silent, int port)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)port),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+    silent->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(silent->listener, (const void *)&address, sizeof address), 0);
+    assert_int_equal(listen(silent->listener, 0), 0);
+    for (int i = 0; i < SILENT_CALLERS; i++) {
+        silent->callers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(silent->callers[i], (const void *)&address, sizeof address);
+    }
+}
+
+static void end_silence(const struct silent *silent)
+{
+    for (int i = 0; i < SILENT_CALLERS; i++) {
+        close(silent->callers[i]);
+    }
+    close(silent->listener);
+}
+
+/* Call "localhost", of which one address is silent and the other one answers; hang up after so many
+ * turns. Returns true if it was answered before that. */
+static int is_answered_within(int turns)
+{
+    struct caller caller = {.shuts_after = turns};
+    struct os_listener *listener;
+    struct silent silent;
+    char address[32];
+    loop_open(&caller.loop);
+    struct os *os = caller.loop.os;
+    assert_int_equal(os_turn_end(os, hang_up, &caller), 0);
+    assert_int_equal(os_listen(os, "127.0.0.1:0", on_accept, &caller, &listener), 0);
+    fall_silent(&silent, os_listener_port(os, listener));
+    snprintf(address, sizeof address, "localhost:%d", os_listener_port(os, listener));
+    extra_addresses = 1;
+    assert_int_equal(os_connect(os, address, &events, &caller, &caller.stream), 0);
+    loop_run_until(&caller.loop, is_connected_or_over, &caller);
+    const int is_answered = caller.is_open;
+    end_call(&caller, listener);
+    end_silence(&silent);
+    return is_answered;
+}
+
+TEST(stream, gives_up_an_address_that_is_silent_while_there_is_another)
+{
+    assert_true(is_answered_within(INT_MAX));
+}
+
+TEST(stream, may_be_closed_in_every_turn_of_waiting_for_a_silent_address)
+{
+    int turns = 1;
+    while (!is_answered_within(turns)) {
+        turns++;
+    }
+    assert_true(turns > 3);
 }
 
 TEST(listener, listens_at_a_name)
