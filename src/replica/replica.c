@@ -294,6 +294,7 @@ void replica_leave(struct replica *r)
     submit_fail_all(r, SYNOD_ERR_STOPPED);
     reading_fail_all(r, SYNOD_ERR_STOPPED);
     transfer_stop(r);
+    snapshotting_stop(r);
     os_timer_stop(r->os, r->timer);
     if (r->peers != NULL) {
         peers_free(r->peers);

@@ -364,5 +364,6 @@ int snapshotting_has_room(struct replica *r, uint64_t bytes, struct backoff *bac
 void backoff_begin(struct backoff *backoff, uint64_t now_us);
 int snapshotting_load(struct replica *r, synod_slot slot, struct report *report);
 void snapshotting_trim(struct replica *r);
+void snapshotting_stop(struct replica *r); /* Leave off what is being written. */
 
 #endif /* REPLICA_REPLICA_INTERNAL_H */

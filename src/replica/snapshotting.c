@@ -6,6 +6,7 @@
  * entries: a flush takes a whole block however small it is, and elections write promises without
  * any entry. The log is cut only when the snapshot is durable, and keeps a tail for members that
  * are late. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -26,12 +27,16 @@ struct snapshot_job {
     synod_slot slot;
     int error;
     uint64_t began_us;
+    atomic_int is_abandoned; /* Nobody waits for it any more. */
     struct report report;
 };
 
 static int64_t read_cursor(void *context, void *to, size_t size)
 {
-    const struct snapshot_job *job = context;
+    struct snapshot_job *job = context;
+    if (atomic_load_explicit(&job->is_abandoned, memory_order_relaxed)) {
+        return SYNOD_ERR_STOPPED;
+    }
     return job->r->machine.snapshot_read(job->cursor, to, size);
 }
 
@@ -118,11 +123,11 @@ static void snapshot_was_written(struct os_work *work)
 
     r->snapshot_job = NULL;
     r->machine.snapshot_close(r->machine.context, job->cursor);
-    if (job->error != 0) {
+    if (job->error != 0 && job->error != SYNOD_ERR_STOPPED) {
         /* The log still has everything: say so, and try again later. */
         backoff_begin(&r->writing_backoff, os_now_us(r->os));
         replica_warn("cannot write a snapshot", &job->report);
-    } else if (job->slot > r->snapshot) {
+    } else if (job->error == 0 && job->slot > r->snapshot) {
         r->snapshot = job->slot;
         r->writing_backoff.wait_us = 0;
         log_write(
@@ -177,6 +182,14 @@ void snapshotting_consider(struct replica *r)
     job->began_us = os_now_us(r->os);
     r->snapshot_job = job;
     replica_work(r, &job->work);
+}
+
+/* A large state takes its time, and the log has everything. */
+void snapshotting_stop(struct replica *r)
+{
+    if (r->snapshot_job != NULL) {
+        atomic_store_explicit(&r->snapshot_job->is_abandoned, 1, memory_order_relaxed);
+    }
 }
 
 /* What the machine said to the beginning or the end of a restore, in words, for it has none. */

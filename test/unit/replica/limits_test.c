@@ -198,3 +198,46 @@ TEST(replica, may_be_stopped_by_whoever_has_waited_too_long)
     }
     end_stopped(&rig);
 }
+
+/* Submit commands until a snapshot has been begun, of which no worker has read anything yet. */
+static void write_until_a_snapshot_begins(struct rig *rig, struct tally *tally)
+{
+    const uint8_t command[200] = {0};
+    const uint64_t before = rig->snapshots;
+    rig->frozen_at = 0;
+    while (rig->snapshots == before) {
+        assert_int_equal(
+            replica_submit(rig->replica, 1, bytes_of(command, sizeof command), on_result, tally),
+            0);
+        rig->turn_end(rig->turn_end_context);
+        while (rig->snapshots == before && os_memory_step(rig->os)) {
+        }
+        os_memory_advance(rig->os, 1000);
+    }
+    assert_int_equal(rig->frozen_at, 0);
+}
+
+/* A snapshot of a large state may take minutes, and who stops a server does not wait for so long.
+ * The next life has everything all the same. */
+TEST(replica, leaves_a_snapshot_off_when_it_stops)
+{
+    struct rig rig;
+    struct tally tally = {0};
+    begin(&rig);
+    rig_run(&rig, 100);
+    write_until_a_snapshot_begins(&rig, &tally);
+    replica_stop(rig.replica);
+    rig.turn_end(rig.turn_end_context);
+    rig_run(&rig, 100);
+    assert_int_equal(rig.frozen_at, 0);
+    assert_int_equal(rig.stops, 1);
+    replica_free(rig.replica);
+    rig.replica = NULL;
+    rig_open(&rig);
+    rig_run(&rig, 100);
+    assert_in_range(rig.state.count, 1 + tally.good, 1 + tally.good + tally.bad);
+    const uint64_t before = rig.snapshots;
+    rig_write(&rig, 300);
+    assert_true(rig.snapshots > before);
+    rig_deinit(&rig);
+}
