@@ -226,10 +226,12 @@ static int trouble(struct faults *faults, enum fault fault)
 {
     const uint32_t node = fault == FAULT_WRITE_ERROR ? draw_victim(faults) : draw_node(faults);
     const uint32_t ppm = 1000u << world_below(faults->world, 10);
+    const int is_tight = fault == FAULT_FULL && world_chance(faults->world, 1, 2);
     const struct os_sim_trouble trouble = {
         .read_ppm = fault == FAULT_READ_ERROR ? ppm : 0,
         .write_ppm = fault == FAULT_WRITE_ERROR ? ppm : 0,
-        .is_full = fault == FAULT_FULL,
+        .is_full = fault == FAULT_FULL && !is_tight,
+        .is_tight = is_tight,
     };
     if (node >= cluster_nodes(faults->cluster) ||
         (fault == FAULT_WRITE_ERROR && !cluster_is_founded(faults->cluster))) {

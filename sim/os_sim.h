@@ -23,6 +23,7 @@ struct os_sim_trouble {
     uint32_t write_ppm; /* Of a million writes and syncs. What such a sync was to make durable is
                          * on the disk in part, and no later sync brings the rest. */
     int is_full;        /* Nothing that needs room is done: ENOSPC. */
+    int is_tight;       /* Everything is done, but who asks hears that there is no room. */
 };
 
 /* A node with an empty disk. */

@@ -146,8 +146,9 @@ int os_sim_dir_list(struct os *os, const char *path, void (*visit)(void *context
 
 int64_t os_sim_dir_free_bytes(struct os *os, const char *path)
 {
+    const struct os_sim_trouble *trouble = &os_sim_of(os)->trouble;
     (void)path;
-    return os_sim_of(os)->trouble.is_full ? 0 : INT64_MAX;
+    return trouble->is_full || trouble->is_tight ? 0 : INT64_MAX;
 }
 
 int os_sim_rename(struct os *os, const char *from, const char *to)

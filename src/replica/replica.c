@@ -85,8 +85,10 @@ void replica_fail_memory(struct replica *r, const char *what)
 static void on_connected(void *context, uint32_t peer)
 {
     struct replica *r = context;
-    const struct member *member = &r->members[r->member_of_peer[peer]];
+    const uint32_t index = r->member_of_peer[peer];
+    const struct member *member = &r->members[index];
     log_write(LOG_DEBUG, "connected", (struct log_field[]){log_text("to", member->name), {0}});
+    transfer_on_connected(r, index);
     if (r->phase == PHASE_RUNNING) {
         (void)drive_step(
             r, &(struct synod_event){.type = SYNOD_EVENT_CONNECTED, .member = member->id});

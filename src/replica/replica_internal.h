@@ -349,6 +349,7 @@ synod_slot transfer_keep(const struct replica *r, synod_slot slot);
 uint64_t transfer_missing(const struct replica *r);
 const char *transfer_on_frame(struct replica *r, uint32_t member, uint16_t type, struct bytes body);
 void transfer_tick(struct replica *r);
+void transfer_on_connected(struct replica *r, uint32_t member);
 void transfer_on_lost(struct replica *r, uint32_t member); /* Its connection broke. */
 void transfer_stop(struct replica *r);
 

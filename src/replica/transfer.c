@@ -282,6 +282,16 @@ static void stop_receiving(struct replica *r)
     }
 }
 
+/* What it had sent when the connection broke is lost: there is no sense in waiting for it. */
+void transfer_on_connected(struct replica *r, uint32_t member)
+{
+    const struct receiving *receiving = r->receiving;
+    if (receiving != NULL && receiving->member == member && !receiving->is_finishing) {
+        MARK("transfer: goes on when its giver is back");
+        pull(r);
+    }
+}
+
 uint64_t transfer_missing(const struct replica *r)
 {
     const struct receiving *receiving = r->receiving;

@@ -120,6 +120,65 @@ TEST(replica, finishes_a_snapshot_though_there_are_newer_ones)
     world_deinit(&world);
 }
 
+/* No member takes a snapshot for which it has no room, and none leaves off asking: there may be
+ * room later. Until then the others go on. */
+TEST(replica, takes_a_snapshot_when_there_is_room_for_it)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leader = (late + 2) % OPTIONS.nodes;
+    cluster_set_trouble(cluster, late, &(struct os_sim_trouble){.is_tight = 1});
+    cluster_start(cluster, late);
+    assert_int_equal(seconds_led(&world, cluster, 30), 30);
+    assert_in_range(lag(cluster, late, leader), 1, VALUES);
+    cluster_set_trouble(cluster, late, &(struct os_sim_trouble){0});
+    (void)events_in(&world, 60000000);
+    assert_int_equal(lag(cluster, late, leader), 0);
+    assert_true(cluster_counts(cluster).restores == 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+static void cut_off(struct cluster *cluster, uint32_t node)
+{
+    for (uint32_t other = 0; other < OPTIONS.nodes; other++) {
+        if (other != node) {
+            net_cut(cluster_net(cluster), node, other);
+            net_cut(cluster_net(cluster), other, node);
+        }
+    }
+}
+
+/* A member that needs twenty seconds for a snapshot never has more than ten in a row, and is then
+ * cut off until every connection has broken. What has arrived is not asked for again, and who is
+ * back is asked at once. */
+TEST(replica, goes_on_with_a_snapshot_after_a_broken_connection)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leader = (late + 2) % OPTIONS.nodes;
+    make_narrow(cluster, 200000);
+    cluster_start(cluster, late);
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)events_in(&world, 5000000);
+        assert_in_range(lag(cluster, late, leader), 1, VALUES);
+        cut_off(cluster, late);
+        (void)events_in(&world, 10000000);
+        net_heal(cluster_net(cluster));
+    }
+    (void)events_in(&world, 10000000);
+    assert_int_equal(lag(cluster, late, leader), 0);
+    assert_true(cluster_counts(cluster).restores == 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
 /* Twenty thousand small entries, from a quarter of the way round the world: asked for one message
  * at a time they would take half a minute. */
 TEST(replica, catches_up_with_many_entries_from_far_away)
