@@ -81,6 +81,7 @@ static void on_result(void *context, int error, const void *result)
     if (error == 0) {
         assert_ptr_equal(result, &solo->book);
         solo->acknowledged = solo->book.numbers[solo->book.count - 1];
+        solo->is_acknowledged[solo->acknowledged] = 1;
     }
 }
 
@@ -158,6 +159,7 @@ void solo_run(struct solo *solo)
 void solo_submit(struct solo *solo)
 {
     uint8_t number[8];
+    assert_true(solo->submitted < BOOK_COMMANDS_MAX - 1);
     put_u64(number, ++solo->submitted);
     assert_int_equal(replica_submit(solo->replica, 1, bytes_of(number, 8), on_result, solo), 0);
     solo->waiting++;
@@ -195,10 +197,14 @@ void solo_stop(struct solo *solo)
 
 void solo_check(const struct solo *solo)
 {
+    uint8_t is_there[BOOK_COMMANDS_MAX] = {0};
     uint64_t before = 0;
     for (size_t i = 0; i < solo->book.count; i++) {
-        assert_true(solo->book.numbers[i] > before);
+        assert_in_range(solo->book.numbers[i], before + 1, solo->submitted);
         before = solo->book.numbers[i];
+        is_there[before] = 1;
     }
-    assert_true(before >= solo->acknowledged);
+    for (uint64_t number = 1; number <= solo->submitted; number++) {
+        assert_true(is_there[number] || !solo->is_acknowledged[number]);
+    }
 }
