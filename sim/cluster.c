@@ -7,9 +7,9 @@
 
 #include "base/assert.h"
 #include "kv/machine.h"
-#include "model/reference.h"
 #include "sim/ledger.h"
 #include "sim/testimony.h"
+#include "sim/watch.h"
 #include "synod/error.h"
 
 enum {
@@ -41,7 +41,7 @@ struct cluster {
     struct cluster_options options;
     struct node nodes[NET_NODES_MAX];
     struct ledger ledger;
-    struct reference *reference; /* Watches each step of each core. */
+    struct watch *watch; /* Of each step of each core. */
     struct cluster_counts counts;
     struct chronicle *history; /* NULL: states are not reported. */
     struct testimony testimony;
@@ -123,8 +123,9 @@ static void on_step(void *context, const struct synod_event *event,
 {
     struct node *node = context;
     struct cluster *cluster = node->cluster;
-    if (reference_step(cluster->reference, node->index, event, effects) != 0) {
-        ledger_violate(&cluster->ledger, "refinement: %s", reference_why(cluster->reference));
+    const char *wrong = watch_step(cluster->watch, node->index, event, effects);
+    if (wrong != NULL) {
+        ledger_violate(&cluster->ledger, "refinement: %s", wrong);
     }
 }
 
@@ -298,7 +299,7 @@ void cluster_start(struct cluster *cluster, uint32_t index)
     options.machine = &machine;
     options.events = &EVENTS;
     options.context = node;
-    reference_begin(cluster->reference, index);
+    watch_begin(cluster->watch, index, os_sim_disk(node->os));
     const int error = replica_open(os_sim_os(node->os), &options, &report, &node->replica);
     if (error != 0) {
         node->replica = NULL;
@@ -445,8 +446,7 @@ struct cluster *cluster_new(struct world *world, const struct cluster_options *o
     cluster->world = world;
     cluster->events = &NOBODY;
     cluster->options = *options;
-    cluster->reference =
-        reference_new(options->nodes, options->nodes / 2 + 1, options->nodes / 2 + 1);
+    cluster->watch = watch_new(options->nodes);
     cluster->net = net_new(world, &options->net);
     net_on_activity(cluster->net, after_activity, cluster);
     for (uint32_t i = 0; i < options->nodes; i++) {
@@ -470,7 +470,7 @@ void cluster_free(struct cluster *cluster)
     }
     ledger_deinit(&cluster->ledger);
     testimony_deinit(&cluster->testimony);
-    reference_free(cluster->reference);
+    watch_free(cluster->watch);
     free(cluster);
 }
 
@@ -592,6 +592,6 @@ struct cluster_counts cluster_counts(const struct cluster *cluster)
     struct cluster_counts counts = cluster->counts;
     counts.applied = cluster->ledger.applied;
     counts.restores = cluster->ledger.restores;
-    counts.steps = reference_counts(cluster->reference).steps;
+    counts.steps = watch_steps(cluster->watch);
     return counts;
 }

@@ -29,8 +29,9 @@ struct call {
     struct disk_file *file;
     uint64_t offset; /* WRITE: where; TRUNCATE: the size. */
     uint64_t size;
-    uint8_t *data; /* WRITE: the bytes; NULL: those that readers still see there. */
-    char *from;    /* Names. */
+    uint64_t log_write; /* WRITE: its number among those of the log; 0: another file's. */
+    uint8_t *data;      /* WRITE: the bytes; NULL: those that readers still see there. */
+    char *from;         /* Names. */
     char *to;
 };
 
@@ -154,6 +155,9 @@ static void settle(struct disk *disk, const struct call *sync)
         if (call->kind == CALL_WRITE) {
             from = call->offset < from ? call->offset : from;
             to = call->offset + call->size > to ? call->offset + call->size : to;
+        }
+        if (call->log_write > disk->log_lasting) {
+            disk->log_lasting = call->log_write;
         }
         keep(disk, call);
         *at = call->next;
@@ -443,6 +447,7 @@ int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive
     }
     *file = world_allocate(sizeof **file);
     (*file)->disk = disk;
+    (*file)->is_log = strstr(path, "/wal/") != NULL;
     image_init(&(*file)->seen, &disk->pool);
     image_init(&(*file)->kept, &disk->pool);
     (*file)->next = disk->files;
@@ -559,6 +564,7 @@ void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_
     struct call *call = note(file->disk, CALL_WRITE, file);
     call->offset = offset;
     call->size = size;
+    call->log_write = file->is_log ? ++file->disk->log_writes : 0;
 }
 
 void disk_truncate(struct disk_file *file, uint64_t size)
@@ -571,4 +577,14 @@ void disk_truncate(struct disk_file *file, uint64_t size)
 void disk_sync(struct disk_file *file)
 {
     sync_now(file->disk, file);
+}
+
+uint64_t disk_log_writes(const struct disk *disk)
+{
+    return disk->log_writes;
+}
+
+uint64_t disk_log_lasting(const struct disk *disk)
+{
+    return disk->log_lasting;
 }

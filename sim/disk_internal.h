@@ -26,6 +26,7 @@ struct image {
 struct disk_file {
     struct disk *disk;
     struct disk_file *next; /* Of disk.files. */
+    int is_log;             /* It was made in a folder "wal". */
     int is_reached;         /* By a name or a call: else it goes when no process has it open. */
     struct image seen;
     struct image kept;
@@ -62,6 +63,8 @@ struct disk {
     struct call **last;
     uint64_t job; /* The one that calls belong to now; 0: none. */
     uint64_t job_last;
+    uint64_t log_writes;  /* So many were made, ... */
+    uint64_t log_lasting; /* ... and up to this one they last. */
 };
 
 /* Images share pages with others of the same pool, which outlives them. */

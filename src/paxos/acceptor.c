@@ -308,6 +308,29 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
     return 0;
 }
 
+static void check_waits(const struct acceptor *a, const struct synod_message *m, synod_slot slot)
+{
+    const struct acceptor_vote *vote = acceptor_at(a, slot);
+    assert(slot > 0);
+    assert(vote == NULL || vote->lsn <= m->after_lsn);
+}
+
+void acceptor_check_said(const struct acceptor *a, const struct synod_message *m)
+{
+    const int is_vote = m->type == SYNOD_MESSAGE_ACCEPTED;
+    if (!is_vote && m->type != SYNOD_MESSAGE_PREPARE && m->type != SYNOD_MESSAGE_PROMISE) {
+        return;
+    }
+    assert(synod_ballot_compare(m->ballot, a->promised) == 0);
+    assert(m->after_lsn >= a->promised_lsn);
+    for (uint32_t i = 0; i < m->vote_count; i++) {
+        check_waits(a, m, m->votes[i].entry.slot);
+    }
+    for (uint32_t i = 0; is_vote && i < m->entry_count; i++) {
+        check_waits(a, m, m->entries[i].slot);
+    }
+}
+
 void acceptor_check(const struct acceptor *a, const struct learner *l)
 {
     assert(a->window == l->window);

@@ -49,6 +49,9 @@ void acceptor_record_chosen(struct acceptor *a, const struct learner *l, struct 
 int acceptor_restore(struct acceptor *a, const struct learner *l,
                      const struct synod_record *record);
 
+/* Abort unless a message that tells of the promise or of votes waits for the records of both. */
+void acceptor_check_said(const struct acceptor *a, const struct synod_message *m);
+
 /* Abort unless every vote and the promise are in a state that the protocol can reach. */
 void acceptor_check(const struct acceptor *a, const struct learner *l);
 

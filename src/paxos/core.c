@@ -493,6 +493,7 @@ int synod_core_step(struct synod_core *c, const struct synod_event *event,
         out->messages[i].from = c->options.self;
         out->messages[i].view = c->options.view;
         outbox_check_message(out, &out->messages[i]);
+        acceptor_check_said(&c->acceptor, &out->messages[i]);
     }
     effects->leader_changed = synod_ballot_compare(leader, c->election.leader) != 0;
     effects->wake_at_ms = wake_ms(c);

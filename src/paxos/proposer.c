@@ -48,17 +48,16 @@ void proposer_init(struct proposer *p, uint32_t window, uint32_t ring_offset)
 /* -- Phase 1 ------------------------------------------------------------------------------ */
 
 /* Ask `position` for what its promise does not cover yet. */
-static void send_prepare(struct synod_core *c, uint32_t position, synod_lsn after,
-                         struct outbox *out)
+static void send_prepare(struct synod_core *c, uint32_t position, struct outbox *out)
 {
     assert(c->proposer.state == PROPOSER_PREPARING && position != c->self);
     assert(c->proposer.covered[position] != SYNOD_SLOT_ALL);
-    assert(after <= out->lsn);
+    assert(synod_ballot_compare(c->proposer.ballot, c->acceptor.promised) == 0);
     struct synod_message *prepare =
         outbox_message(out, SYNOD_MESSAGE_PREPARE, c->options.members.ids[position]);
     prepare->ballot = c->proposer.ballot;
     prepare->slot = c->proposer.covered[position];
-    prepare->after_lsn = after;
+    prepare->after_lsn = MUTANT(4) ? 0 : c->acceptor.promised_lsn;
 }
 
 /* A ballot that nobody else makes, nor we in another life. */
@@ -70,9 +69,11 @@ static struct synod_ballot next_ballot(const struct synod_core *c)
         .member = c->options.self,
         .incarnation = c->incarnation,
     };
-    if (MUTANT(4) || MUTANT(12)) {
+    if (MUTANT(4)) {
         ballot.incarnation = 0;
-        ballot.member = MUTANT(12) ? c->options.members.ids[0] : ballot.member;
+    }
+    if (MUTANT(12)) {
+        ballot.member = c->options.members.ids[0];
     }
     return ballot;
 }
@@ -96,11 +97,11 @@ void proposer_stand(struct synod_core *c, struct outbox *out)
     p->is_notice_due = 0;
     forget_proposals(p);
 
-    const synod_lsn after = acceptor_promise(&c->acceptor, p->ballot, out);
+    (void)acceptor_promise(&c->acceptor, p->ballot, out);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         p->covered[i] = c->learner.chosen + 1;
         if (i != c->self) {
-            send_prepare(c, i, MUTANT(4) ? 0 : after, out);
+            send_prepare(c, i, out);
         }
     }
     const struct synod_message own = {.type = SYNOD_MESSAGE_PREPARE,
@@ -234,7 +235,7 @@ void proposer_on_promise(struct synod_core *c, const struct synod_message *m, st
                                               .slot = until};
             acceptor_on_prepare(&c->acceptor, &c->learner, &own, out);
         } else {
-            send_prepare(c, (uint32_t)position, 0, out);
+            send_prepare(c, (uint32_t)position, out);
         }
     }
     if (quorum_is_met(&c->options.members, QUORUM_PHASE1, promised_set(c))) {
@@ -522,7 +523,7 @@ static void prepare_again(struct synod_core *c, struct outbox *out)
     p->prepared_ms = c->now_ms;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         if (i != c->self && p->covered[i] != SYNOD_SLOT_ALL) {
-            send_prepare(c, i, c->acceptor.promised_lsn, out);
+            send_prepare(c, i, out);
         }
     }
 }
@@ -582,7 +583,7 @@ void proposer_on_connected(struct synod_core *c, synod_member_id member, struct 
     } else if (c->proposer.state == PROPOSER_PREPARING &&
                c->proposer.covered[position] != SYNOD_SLOT_ALL) {
         MARK("proposer: asks a member for its promise as it connects");
-        send_prepare(c, (uint32_t)position, c->acceptor.promised_lsn, out);
+        send_prepare(c, (uint32_t)position, out);
     }
 }
 

@@ -17,10 +17,10 @@ struct solo {
     int is_running;
     int is_failed;
     int is_stopped;
-    uint64_t submitted;     /* Commands of all lives; their numbers are 1 ... */
-    uint64_t acknowledged;  /* The last number that was, in any life, ... */
+    uint64_t submitted;                         /* Commands of all lives; their numbers are 1 ... */
+    uint64_t acknowledged;                      /* The last number that was, in any life, ... */
     uint8_t is_acknowledged[BOOK_COMMANDS_MAX]; /* ... and which ones were. */
-    uint64_t waiting;       /* Commands of this life without an outcome. */
+    uint64_t waiting;                           /* Commands of this life without an outcome. */
     uint64_t snapshot_size; /* What the log grows by before a snapshot, at least. */
 };
 

@@ -129,7 +129,7 @@ TEST(proposer, asks_on_where_a_promise_ended)
     rig_forget(&rig);
     const struct synod_vote votes[] = {vote_of(1, C, rig_entry(1, 11))};
     promise_votes(&rig, B, votes, 1, 3);
-    rig_expect(&rig, "to B: prepare 2.A from slot 3\n");
+    rig_expect(&rig, "to B: prepare 2.A from slot 3 (after #1)\n");
     promise_votes(&rig, B, votes, 1, 3); /* A repeat is not the rest. */
     rig_expect(&rig, "");
     rig_message(&rig, B,
