@@ -1,52 +1,16 @@
 /* cluster.c -- a whole cluster of real replicas on simulated nodes. */
-#include "sim/cluster.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "kv/machine.h"
-#include "sim/ledger.h"
-#include "sim/testimony.h"
-#include "sim/watch.h"
+#include "sim/cluster_internal.h"
 #include "synod/error.h"
 
 enum {
     REPORT_EVERY = 64, /* Revisions. */
     STORM = 100000     /* Frames in a simulated second: six times what any honest seed has sent. */
-};
-
-struct node {
-    struct os_sim *os;
-    struct replica *replica; /* NULL: no process. */
-    uint64_t starts;
-    int is_ending;     /* It has died, failed or stopped, and is not buried yet. */
-    int has_run;       /* It was running once, so its disk holds the table of members. */
-    int has_trouble;   /* Its disk has refused something in this life, or may have. */
-    int is_in_trouble; /* Its disk refuses things now. */
-    int is_damaged;
-    int is_wiped;
-    int is_refused; /* For its damage: it stays down. */
-    struct cluster *cluster;
-    uint32_t index;
-    struct machine *machine;
-    struct ledger_machine watched; /* Around the machine. */
-    int64_t revision;              /* Before the command that is being applied. */
-};
-
-struct cluster {
-    struct world *world;
-    struct net *net;
-    struct cluster_options options;
-    struct node nodes[NET_NODES_MAX];
-    struct ledger ledger;
-    struct watch *watch; /* Of each step of each core. */
-    struct cluster_counts counts;
-    struct chronicle *history; /* NULL: states are not reported. */
-    struct testimony testimony;
-    const struct cluster_events *events;
-    void *context;
 };
 
 static void bury(void *object, uint64_t life);
@@ -211,23 +175,11 @@ static void clear(struct node *node)
     os_sim_revive(node->os);
 }
 
-/* A replica survives members that lie. Here nobody does. */
-static void look_for_contradictions(struct cluster *cluster, uint32_t index)
-{
-    struct replica_status status;
-    replica_status(cluster->nodes[index].replica, &status);
-    if (status.contradictions > 0) {
-        ledger_violate(&cluster->ledger,
-                       "agreement: node %u heard of another value than it knew, %" PRIu64 " times",
-                       index, status.contradictions);
-    }
-}
-
 static void end(struct cluster *cluster, uint32_t index)
 {
     struct node *node = &cluster->nodes[index];
     assert(node->replica != NULL);
-    look_for_contradictions(cluster, index);
+    cluster_look_at(cluster, index);
     node->is_ending = 1;
     replica_kill(node->replica);
     clear(node);
@@ -505,93 +457,4 @@ struct net *cluster_net(struct cluster *cluster)
 uint32_t cluster_nodes(const struct cluster *cluster)
 {
     return cluster->options.nodes;
-}
-
-int cluster_is_equal(struct cluster *cluster)
-{
-    synod_slot applied = 0;
-    uint64_t hash = 0;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
-        struct replica_status status;
-        if (!cluster_is_able(cluster, i)) {
-            continue;
-        }
-        if (!cluster_is_up(cluster, i)) {
-            return 0;
-        }
-        look_for_contradictions(cluster, i);
-        replica_status(cluster->nodes[i].replica, &status);
-        if (!status.is_running || (count > 0 && status.applied != applied)) {
-            return 0;
-        }
-        applied = status.applied;
-        const uint64_t own = kv_hash(machine_kv(cluster->nodes[i].machine));
-        if (count++ > 0 && own != hash) {
-            return 0;
-        }
-        hash = own;
-    }
-    return count > 0;
-}
-
-static const char *describe_state(const struct node *node, const struct replica_status *status)
-{
-    return node->is_refused                           ? "refused"
-           : node->is_wiped                           ? "wiped"
-           : node->replica == NULL || node->is_ending ? "down"
-           : status->is_running                       ? "running"
-                                                      : "founding";
-}
-
-void cluster_describe(const struct cluster *cluster, char *text, size_t size)
-{
-    size_t at = 0;
-    for (uint32_t i = 0; i < cluster->options.nodes && at < size; i++) {
-        struct replica_status status = {0};
-        if (cluster_is_up(cluster, i)) {
-            replica_status(cluster->nodes[i].replica, &status);
-        }
-        const int length =
-            snprintf(text + at, size - at, "%snode %u %s, applied %" PRIu64 ", leader %c",
-                     i == 0 ? "" : "; ", i, describe_state(&cluster->nodes[i], &status),
-                     status.applied, status.has_leader ? (char)('a' + status.leader) : '-');
-        at += length > 0 ? (size_t)length : 0;
-    }
-}
-
-void cluster_print(const struct cluster *cluster, FILE *to)
-{
-    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
-        const struct node *node = &cluster->nodes[i];
-        struct replica_status status = {0};
-        if (cluster_is_up(cluster, i)) {
-            replica_status(node->replica, &status);
-        }
-        fprintf(to,
-                "node %u: life %" PRIu64 ", %s%s%s%s, leader %c (%s), term %" PRIu64
-                ", chosen %" PRIu64 ", applied %" PRIu64 ", %u commands pending, %" PRIu64
-                " bytes of log\n",
-                i, node->starts, describe_state(node, &status),
-                cluster_is_paused(cluster, i) ? ", paused" : "",
-                node->is_in_trouble ? ", its disk refuses" : "",
-                node->is_damaged ? ", its disk is damaged" : "",
-                status.has_leader ? (char)('a' + status.leader) : '-',
-                status.why == NULL ? "none yet" : status.why, status.term, status.chosen,
-                status.applied, status.pending, status.log_bytes);
-    }
-}
-
-const char *cluster_violation(const struct cluster *cluster)
-{
-    return cluster->ledger.violation[0] == 0 ? NULL : cluster->ledger.violation;
-}
-
-struct cluster_counts cluster_counts(const struct cluster *cluster)
-{
-    struct cluster_counts counts = cluster->counts;
-    counts.applied = cluster->ledger.applied;
-    counts.restores = cluster->ledger.restores;
-    counts.steps = watch_steps(cluster->watch);
-    return counts;
 }

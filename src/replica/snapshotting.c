@@ -67,6 +67,28 @@ void snapshotting_trim(struct replica *r)
     r->kept_bytes = wal_bytes(r->wal);
 }
 
+/* Older ones have done their service; whoever reads one has it open. */
+static void remove_older(const struct replica *r)
+{
+    (void)snapshot_remove_below(r->os, r->options.data_dir, r->snapshot, NULL);
+}
+
+void snapshotting_keep(struct replica *r, synod_slot slot)
+{
+    assert(slot <= r->applied);
+    if (slot < r->snapshot) {
+        (void)snapshot_remove(r->os, r->options.data_dir, slot, NULL);
+    }
+    if (slot <= r->snapshot) {
+        return;
+    }
+    r->snapshot = slot;
+    remove_older(r);
+    if (r->phase == PHASE_RUNNING) {
+        snapshotting_trim(r);
+    }
+}
+
 /* -- Room --------------------------------------------------------------------------------- */
 
 void backoff_begin(struct backoff *backoff, uint64_t now_us)
@@ -127,18 +149,14 @@ static void snapshot_was_written(struct os_work *work)
         /* The log still has everything: say so, and try again later. */
         backoff_begin(&r->writing_backoff, os_now_us(r->os));
         replica_warn("cannot write a snapshot", &job->report);
-    } else if (job->error == 0 && job->slot > r->snapshot) {
-        r->snapshot = job->slot;
+    } else if (job->error == 0) {
         r->writing_backoff.wait_us = 0;
         log_write(
             LOG_INFO, "wrote a snapshot",
             (struct log_field[]){log_u64("slot", job->slot),
                                  log_u64("took_ms", (os_now_us(r->os) - job->began_us) / 1000),
                                  {0}});
-        (void)snapshot_remove_below(r->os, r->options.data_dir, job->slot, &job->report);
-        if (r->phase == PHASE_RUNNING) {
-            snapshotting_trim(r);
-        }
+        snapshotting_keep(r, job->slot);
     }
     free(job);
     replica_work_done(r);
@@ -236,6 +254,9 @@ int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
         return error;
     }
     r->snapshot = slot;
+    if (!MUTANT(120)) {
+        remove_older(r);
+    }
     slot += MUTANT(26);
     r->applied = slot;
     log_trim(&r->log, slot);

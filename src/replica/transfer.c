@@ -363,6 +363,7 @@ static void install(struct replica *r, struct receiving *receiving)
 {
     if (receiving->slot <= r->applied) {
         MARK("transfer: has got there without the snapshot");
+        snapshotting_keep(r, receiving->slot);
         return;
     }
     if (snapshotting_load(r, receiving->slot, &receiving->report) != 0) {
@@ -417,6 +418,10 @@ static const char *on_piece(struct replica *r, uint32_t member, struct bytes bod
         return NULL;
     }
     receiving->retries = 0;
+    if (receiving->slot <= r->applied) {
+        stop_receiving(r); /* What was missing has come in entries. */
+        return NULL;
+    }
     pull(r); /* The last one tells the sender that we have everything. */
     if (snapshot_receive_offset(receiving->file) >= receiving->total) {
         receiving->is_finishing = 1;

@@ -1,0 +1,45 @@
+/* cluster_internal.h -- nodes and their processes, for the files of the cluster. */
+#ifndef SIM_CLUSTER_INTERNAL_H
+#define SIM_CLUSTER_INTERNAL_H
+
+#include "sim/cluster.h"
+#include "sim/ledger.h"
+#include "sim/testimony.h"
+#include "sim/watch.h"
+
+struct node {
+    struct os_sim *os;
+    struct replica *replica; /* NULL: no process. */
+    uint64_t starts;
+    int is_ending;     /* It has died, failed or stopped, and is not buried yet. */
+    int has_run;       /* It was running once, so its disk holds the table of members. */
+    int has_trouble;   /* Its disk has refused something in this life, or may have. */
+    int is_in_trouble; /* Its disk refuses things now. */
+    int is_damaged;
+    int is_wiped;
+    int is_refused; /* For its damage: it stays down. */
+    struct cluster *cluster;
+    uint32_t index;
+    struct machine *machine;
+    struct ledger_machine watched; /* Around the machine. */
+    int64_t revision;              /* Before the command that is being applied. */
+};
+
+struct cluster {
+    struct world *world;
+    struct net *net;
+    struct cluster_options options;
+    struct node nodes[NET_NODES_MAX];
+    struct ledger ledger;
+    struct watch *watch; /* Of each step of each core. */
+    struct cluster_counts counts;
+    struct chronicle *history; /* NULL: states are not reported. */
+    struct testimony testimony;
+    const struct cluster_events *events;
+    void *context;
+};
+
+/* What must hold of a process at any time. */
+void cluster_look_at(struct cluster *cluster, uint32_t index);
+
+#endif /* SIM_CLUSTER_INTERNAL_H */
