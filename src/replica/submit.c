@@ -18,6 +18,9 @@ enum {
     ENTRY_BYTES_MAX = 1 << 20, /* An entry is closed when it has this much. */
     IN_FLIGHT_MAX = 8,         /* Entries on their way before the next has to wait and grow. */
     FORWARDED_BYTES_MAX = 64 << 20,
+    FORWARD_BYTES_MAX =
+        128 << 10,                /* A bundle for the leader is closed when it has this much, ... */
+    FORWARD_QUEUE_MAX = 64 << 10, /* ... and none is sent behind more than that. */
 };
 
 /* -- Commands under way ------------------------------------------------------------------- */
@@ -135,8 +138,8 @@ void submit_fail_all(struct replica *r, int error)
 
 /* -- Entries ------------------------------------------------------------------------------ */
 
-/* As many of the gathered commands as one entry takes: their bytes and number. */
-static size_t take_own(const struct replica *r, uint32_t *count)
+/* So many of the gathered commands, and at least one: their bytes and number. */
+static size_t take_own(const struct replica *r, size_t bytes_max, uint32_t *count)
 {
     struct bytes rest = buffer_bytes(&r->forming);
     const size_t total = rest.size;
@@ -145,12 +148,12 @@ static size_t take_own(const struct replica *r, uint32_t *count)
     uint32_t kind;
 
     *count = 0;
-    if (total <= ENTRY_BYTES_MAX) {
+    if (total <= bytes_max) {
         *count = r->forming_count;
         return total;
     }
     while (wire_next_command(&rest, &kind, &command) == 1) {
-        if (*count > 0 && total - rest.size > ENTRY_BYTES_MAX) {
+        if (*count > 0 && total - rest.size > bytes_max) {
             break;
         }
         taken = total - rest.size;
@@ -204,7 +207,7 @@ static void sent_own(struct replica *r, size_t size, uint32_t count)
 static struct value *make_value(struct replica *r)
 {
     uint32_t count = 0;
-    const size_t own = r->is_forwarded_due ? 0 : take_own(r, &count);
+    const size_t own = r->is_forwarded_due ? 0 : take_own(r, ENTRY_BYTES_MAX, &count);
     const size_t head = count > 0 ? WIRE_BUNDLE_SIZE : 0;
     const size_t other = take_forwarded(r, own);
     if (head + other == 0) {
@@ -271,6 +274,18 @@ static void propose(struct replica *r)
     }
 }
 
+/* What is forwarded goes the way that votes and questions go, and those must not wait behind more
+ * than a link carries in a moment. What has not been sent may wait here, and its clients be told
+ * the truth if nothing comes of it. */
+static int is_way_free(const struct replica *r, int way)
+{
+    if (peers_queued(r->peers, r->members[way].peer) <= FORWARD_QUEUE_MAX || MUTANT(121)) {
+        return 1;
+    }
+    MARK("submit: forwards nothing behind much that has not left");
+    return 0;
+}
+
 /* Send what was gathered to the leader, once. */
 static void forward(struct replica *r)
 {
@@ -278,10 +293,10 @@ static void forward(struct replica *r)
     if (way < 0) {
         return;
     }
-    while (r->forming_count > 0) {
+    while (r->forming_count > 0 && is_way_free(r, way)) {
         uint8_t head[WIRE_BUNDLE_SIZE];
         uint32_t count;
-        const size_t size = take_own(r, &count);
+        const size_t size = take_own(r, FORWARD_BYTES_MAX, &count);
         encode_own(r, size, count, head);
         const struct bytes parts[2] = {bytes_of(head, sizeof head),
                                        bytes_of(buffer_bytes(&r->forming).data, size)};
@@ -320,8 +335,9 @@ static int pass_on(struct replica *r, uint32_t member, const struct wire_bundle 
                    struct bytes body)
 {
     const int leader = replica_member_of(r, r->leader.member);
-    if (bundle->origin != r->members[member].id || leader == (int)member || !relay_is_open(r)) {
-        return 0; /* Not from its origin; or that leads itself by now. */
+    if (bundle->origin != r->members[member].id || leader == (int)member || !relay_is_open(r) ||
+        !is_way_free(r, leader)) {
+        return 0; /* Not from its origin; or that leads itself by now; or there is no room. */
     }
     MARK("submit: passes on what is for the leader");
     return peers_send(r->peers, r->members[leader].peer, (struct peer_frame){.type = FRAME_FORWARD},

@@ -244,3 +244,42 @@ TEST(replica, does_not_fill_a_link_that_is_too_narrow_for_what_is_written)
     cluster_free(cluster);
     world_deinit(&world);
 }
+
+/* The clients of a follower write three megabytes a second, and it can tell the leader of one. The
+ * third member dies, so its votes are needed: they do not wait behind what is forwarded. */
+TEST(replica, votes_in_time_though_its_clients_write_more_than_it_can_forward)
+{
+    enum {
+        QUEUE_MAX = 256 << 10
+    };
+    struct cluster_options options = OPTIONS;
+    struct world world;
+    uint32_t forwarded = 0;
+    uint32_t good = 0;
+    size_t most = 0;
+    options.segment_bytes = 1 << 20;
+    options.snapshot_bytes = 16 << 20;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    const uint32_t leads = start_and_elect(&world, cluster);
+    const uint32_t busy = (leads + 1) % OPTIONS.nodes;
+    const struct replica *follower = cluster_replica(cluster, busy);
+    net_narrow(cluster_net(cluster), busy, leads, 1000000);
+    cluster_kill(cluster, (leads + 2) % OPTIONS.nodes, 1);
+    for (uint32_t i = 0; i < 1800; i++) {
+        put_value(cluster, busy, 20000, &forwarded);
+        if (i % 15 == 0) {
+            put_value(cluster, leads, 1 << 14, &good);
+        }
+        (void)events_in(&world, 6667);
+        const size_t queued = peers_queued(follower->peers, follower->members[leads].peer);
+        most = queued > most ? queued : most;
+    }
+    assert_in_range(most, 64 << 10, QUEUE_MAX); /* It was too narrow. */
+    (void)events_in(&world, 6000000);
+    assert_int_equal(good, 120);
+    assert_in_range(forwarded, 300, 900);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
