@@ -107,24 +107,7 @@ int64_t os_uv_file_size(struct os_file *file)
     return fstat(file->descriptor, &status) == 0 ? status.st_size : -errno;
 }
 
-int64_t os_uv_file_read(struct os_file *file, uint64_t offset, void *to, size_t size)
-{
-    uint8_t *at = to;
-    size_t done = 0;
-    while (done < size) {
-        const ssize_t got = pread(file->descriptor, at + done, size - done, (off_t)(offset + done));
-        if (got == 0) {
-            break;
-        }
-        if (got < 0 && errno != EINTR) {
-            return -errno;
-        }
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return (int64_t)done;
-}
-
-/* The file system took O_DIRECT at open() but refuses this write for its alignment, as some
+/* The file system took O_DIRECT at open() but refuses this read or write for its alignment, as some
  * do: go through the page cache from now on. True if that was possible. */
 static int give_up_direct(struct os_file *file)
 {
@@ -134,6 +117,23 @@ static int give_up_direct(struct os_file *file)
     const int flags = fcntl(file->descriptor, F_GETFL);
     file->is_direct_real = 0;
     return flags >= 0 && fcntl(file->descriptor, F_SETFL, flags & ~O_DIRECT) == 0;
+}
+
+int64_t os_uv_file_read(struct os_file *file, uint64_t offset, void *to, size_t size)
+{
+    uint8_t *at = to;
+    size_t done = 0;
+    while (done < size) {
+        const ssize_t got = pread(file->descriptor, at + done, size - done, (off_t)(offset + done));
+        if (got == 0) {
+            break;
+        }
+        if (got < 0 && errno != EINTR && (errno != EINVAL || !give_up_direct(file))) {
+            return -errno;
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return (int64_t)done;
 }
 
 int os_uv_file_write(struct os_file *file, uint64_t offset, const void *from, size_t size)

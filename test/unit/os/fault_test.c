@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,6 +31,9 @@ enum {
 static int sync_error;      /* Of every fdatasync(); 0: the real one. */
 static int sync_count;      /* Calls of it. */
 static int pwrite_count;    /* Calls of pwrite(). */
+static int read_error;      /* Of the next pread(), once. */
+static int dir_sync_error;  /* Of every fsync(); 0: the real one. */
+static int dir_sync_count;  /* Calls of it for directories. */
 static int extra_addresses; /* The look-up finds so many more, none of which listens. */
 
 ssize_t pwrite(int descriptor, const void *from, size_t size, off_t offset)
@@ -45,6 +49,27 @@ ssize_t pwrite(int descriptor, const void *from, size_t size, off_t offset)
         return 0;
     }
     return syscall(SYS_pwrite64, descriptor, from, now == SHORT ? size / 2 : size, offset);
+}
+
+ssize_t pread(int descriptor, void *to, size_t size, off_t offset)
+{
+    if (read_error != 0) {
+        errno = read_error;
+        read_error = 0;
+        return -1;
+    }
+    return syscall(SYS_pread64, descriptor, to, size, offset);
+}
+
+int fsync(int descriptor)
+{
+    struct stat status;
+    dir_sync_count += fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode);
+    if (dir_sync_error != 0) {
+        errno = dir_sync_error;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, descriptor);
 }
 
 int fdatasync(int descriptor)
@@ -148,6 +173,44 @@ TEST(file, gives_up_direct_writes_that_the_file_system_does_not_take)
                      -EINVAL);
     free(block);
     close_scratch(&scratch);
+}
+
+/* What was written through the page cache, because the disk's blocks are larger than ours, has to be
+ * read that way, too: else the log of the life before could not be opened. */
+TEST(file, gives_up_direct_reads_that_the_file_system_does_not_take)
+{
+    struct scratch scratch;
+    char *block = aligned_alloc(OS_BLOCK_SIZE, OS_BLOCK_SIZE);
+    assert_non_null(block);
+    memset(block, 'x', OS_BLOCK_SIZE);
+    open_scratch(&scratch, OS_FILE_DIRECT);
+    assert_int_equal(os_file_write(scratch.loop.os, scratch.file, 0, block, OS_BLOCK_SIZE), 0);
+    block[0] = 0;
+    read_error = EINVAL;
+    assert_int_equal(os_file_read(scratch.loop.os, scratch.file, 0, block, OS_BLOCK_SIZE),
+                     OS_BLOCK_SIZE);
+    assert_int_equal(block[0], 'x');
+    read_error = EINVAL; /* Only once. */
+    assert_int_equal(os_file_read(scratch.loop.os, scratch.file, 0, block, OS_BLOCK_SIZE), -EINVAL);
+    read_error = EIO;
+    assert_int_equal(os_file_read(scratch.loop.os, scratch.file, 0, block, OS_BLOCK_SIZE), -EIO);
+    free(block);
+    close_scratch(&scratch);
+}
+
+/* A name is on the disk when its directory was synced, and not when it is there. */
+TEST(file, syncs_a_directory_and_says_when_that_fails)
+{
+    struct loop loop;
+    loop_open(&loop);
+    dir_sync_count = 0;
+    assert_int_equal(os_dir_sync(loop.os, "/tmp"), 0);
+    assert_int_equal(dir_sync_count, 1);
+    dir_sync_error = EIO;
+    assert_int_equal(os_dir_sync(loop.os, "/tmp"), -EIO);
+    assert_int_equal(dir_sync_count, 2);
+    dir_sync_error = 0;
+    loop_close(&loop);
 }
 
 TEST(file, never_tries_a_failed_sync_again)
