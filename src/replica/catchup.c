@@ -108,7 +108,9 @@ static void entries_were_read(struct os_work *work)
     }
     struct member *it = &r->members[serve->member];
     const int is_good = serve->error == 0 && !serve->is_dropped && r->phase == PHASE_RUNNING;
-    if (is_good && peers_queued(r->peers, it->peer) <= QUEUE_MAX) {
+    /* It may have got further meanwhile by what others sent. */
+    const int is_wanted = it->serve_next == serve->entries[0].slot;
+    if (is_good && is_wanted && peers_queued(r->peers, it->peer) <= QUEUE_MAX) {
         MARK("catchup: serves entries from the disk");
         send_entries(r, serve->member, serve->entries, values, serve->count);
         it->serve_next += serve->count;

@@ -173,9 +173,14 @@ static struct held *held_new(struct replica *r, size_t size)
         list_remove(&held->link);
         r->held_spare_count--;
     } else {
-        held = malloc(sizeof *held + (size <= HELD_SMALL ? HELD_SMALL : size));
+        const size_t room = size <= HELD_SMALL ? HELD_SMALL : size;
+        held = malloc(sizeof *held + room);
+        if (held != NULL) {
+            held->room = room;
+        }
     }
     if (held != NULL) {
+        r->held_bytes += sizeof *held + held->room;
         list_init(&held->link);
         held->body = bytes_of(held->bytes, size);
     }
@@ -185,6 +190,8 @@ static struct held *held_new(struct replica *r, size_t size)
 static void held_free(struct replica *r, struct held *held)
 {
     list_remove(&held->link);
+    assert(r->held_bytes >= sizeof *held + held->room);
+    r->held_bytes -= sizeof *held + held->room;
     if (held->body.size <= HELD_SMALL && r->held_spare_count < HELD_SPARE_MAX) {
         list_append(&r->held_spare, &held->link);
         r->held_spare_count++;

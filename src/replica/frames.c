@@ -45,10 +45,14 @@ static void prune(struct replica *r, synod_slot slot)
     }
 }
 
-/* The step is done. What it did not take, and what it took in place of, nobody needs any more: a
- * member that sends one value after the other for the same slot must not fill our memory. */
+/* The step is done, or none was taken. What the core does not have, and what it has something else
+ * in place of, nobody needs any more: a member that sends one value after the other for the same
+ * slot must not fill our memory. */
 static void prune_values(struct replica *r, const struct synod_message *m)
 {
+    if (MUTANT(99)) {
+        return;
+    }
     for (uint32_t i = 0; i < m->entry_count; i++) {
         prune(r, m->entries[i].slot);
     }
@@ -86,12 +90,13 @@ const char *frames_on_message(struct replica *r, uint32_t member, struct bytes b
     if (wire_has_values(message.type)) {
         wrong = enter_values(r, &message);
         if (wrong != NULL) {
+            prune_values(r, &message); /* Those before the one that is wrong. */
             return wrong;
         }
     }
     const int outcome =
         drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &message});
-    if (wire_has_values(message.type) && r->phase == PHASE_RUNNING && !MUTANT(99)) {
+    if (wire_has_values(message.type) && r->phase == PHASE_RUNNING) {
         prune_values(r, &message);
     }
     if (outcome == SYNOD_ERR_CORRUPT) {

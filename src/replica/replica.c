@@ -321,13 +321,12 @@ static void free_early(struct list *list)
     }
 }
 
-/* Nothing of it is under way any more. */
-static void release(struct replica *r)
+/* Nothing of it is under way any more. The directory is given back last: until then nobody else may
+ * write there. */
+static void give_back(void *context)
 {
+    struct replica *r = context;
     assert(r->work_count == 0);
-    if (r->wal != NULL) {
-        wal_close(r->wal, NULL, NULL);
-    }
     if (r->lock != NULL) {
         os_file_close(r->os, r->lock);
     }
@@ -358,11 +357,21 @@ static void release(struct replica *r)
     free(r);
 }
 
+static void release(struct replica *r)
+{
+    if (r->wal != NULL) {
+        wal_close(r->wal, give_back, r);
+    } else {
+        give_back(r);
+    }
+}
+
 void replica_free(struct replica *r)
 {
     assert(!r->is_freed);
     r->phase = PHASE_STOPPED;
     transfer_stop(r);
+    snapshotting_stop(r);
     if (r->peers != NULL) {
         peers_free(r->peers);
         r->peers = NULL;

@@ -79,6 +79,7 @@ struct held {
     synod_lsn after; /* The core's number of the record. */
     uint32_t member; /* To whom; may be this replica itself. */
     uint32_t type;   /* enum synod_message_type. */
+    size_t room;     /* Bytes of memory behind it. */
     struct bytes body;
     uint8_t bytes[];
 };
@@ -173,6 +174,7 @@ struct replica {
     struct list to_self;    /* struct held that may be handled. */
     struct list held_spare; /* Freed small ones, to use again; so many: */
     uint32_t held_spare_count;
+    uint64_t held_bytes;       /* Memory of those that wait. */
     struct wire_arrays arrays; /* For one decoded message. */
     struct synod_ballot leader;
     uint64_t leader_changes;
@@ -240,7 +242,7 @@ static inline uint64_t replica_now_ms(struct replica *r)
 /* So much waits for the disk that nothing more is put in front of it. */
 static inline int replica_is_behind(const struct replica *r)
 {
-    return wal_backlog(r->wal) > r->options.backlog_bytes_max;
+    return wal_backlog(r->wal) + r->held_bytes > r->options.backlog_bytes_max;
 }
 
 /* The index of a member by identity, or -1. */

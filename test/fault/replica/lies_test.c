@@ -313,6 +313,33 @@ TEST(replica, keeps_no_value_that_it_did_not_take)
     end(&stage);
 }
 
+/* The first value is good, and the next is not: the message is refused, and with it the first. */
+TEST(replica, keeps_no_value_of_a_message_that_goes_wrong_further_on)
+{
+    enum {
+        SIZE = 10000
+    };
+    static uint8_t both[2 * SIZE];
+    struct stage stage;
+    begin(&stage);
+    const struct replica *victim = replica_of(&stage, stage.victim);
+    struct synod_message learn = message_of(&stage, SYNOD_MESSAGE_LEARN);
+    learn.entry_count = 2;
+    for (uint64_t i = 0; i < 5; i++) {
+        const struct bytes value = large_bundle(&stage, SIZE, 100 + i);
+        struct synod_entry entries[2] = {entry_of(value, victim->applied + 2),
+                                         entry_of(value, victim->applied + 3)};
+        entries[1].checksum++;
+        memcpy(both, value.data, SIZE);
+        memcpy(both + SIZE, value.data, SIZE);
+        learn.entries = entries;
+        assert_true(is_dropped_for_message(&stage, &learn, bytes_of(both, sizeof both)));
+        assert_true(bytes_not_applied(victim) < SIZE);
+        free((void *)(uintptr_t)value.data);
+    }
+    end(&stage);
+}
+
 TEST(replica, drops_a_member_that_forwards_commands_of_ours_or_of_nobody)
 {
     struct stage stage;

@@ -241,3 +241,27 @@ TEST(replica, leaves_a_snapshot_off_when_it_stops)
     assert_true(rig.snapshots > before);
     rig_deinit(&rig);
 }
+
+/* Its owner gives it up at once, as after a failure, while a flush is under way: until the log has
+ * written its last, nobody else may write there, so the lock stays, too. */
+TEST(replica, gives_its_directory_back_when_its_log_is_closed)
+{
+    struct rig rig;
+    struct tally tally = {0};
+    const uint8_t command[8] = {0};
+    begin(&rig);
+    assert_int_equal(replica_submit(rig.replica, 1, bytes_of(command, 8), on_result, &tally), 0);
+    rig.turn_end(rig.turn_end_context);
+    const size_t open = os_memory_open_count(rig.os);
+    assert_true(open > 1);
+    replica_free(rig.replica);
+    rig.replica = NULL;
+    rig.turn_end = NULL;
+    assert_int_equal(os_memory_open_count(rig.os), open);
+    os_memory_run(rig.os);
+    assert_int_equal(os_memory_open_count(rig.os), 0);
+    rig_open(&rig);
+    rig_run(&rig, 100);
+    assert_int_equal(rig.state.count, 2);
+    rig_deinit(&rig);
+}
