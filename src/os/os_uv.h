@@ -12,7 +12,7 @@
 #include "os/os.h"
 
 /* A loop, or NULL without memory or descriptors. From now on the process ignores SIGPIPE (a
- * broken connection is told by on_close), and libuv's pool has at least 4 threads unless it
+ * broken connection is told by on_close), and libuv's pool has at least 8 threads unless it
  * was in use before. */
 struct os *os_uv_new(void);
 

@@ -8,18 +8,19 @@
 #include "base/assert.h"
 #include "os/os_uv_internal.h"
 
-/* A flush of the log must not wait behind the writing of a snapshot, nor behind look-ups of
- * names (libuv lets those have at most half of the threads): so never fewer than 4. The
- * variable is read when the pool is first used, and only makes it larger here. */
-enum {
-    THREAD_COUNT_MIN = 4
-};
+/* A flush of the log must not wait behind the writing of a snapshot, the filling of a segment and
+ * the reading of old entries, nor behind look-ups of names, of which libuv lets as many run as half
+ * of the threads, and none of which can be called back: so never fewer than 8. The variable is read
+ * when the pool is first used, and only makes it larger here. */
+#define THREAD_COUNT_MIN  8
+#define TEXT_OF(number)   #number
+#define DIGITS_OF(number) TEXT_OF(number)
 
 void os_uv_work_init(struct os_uv *uv)
 {
     const char *wanted = getenv("UV_THREADPOOL_SIZE");
     if (wanted == NULL || strtoul(wanted, NULL, 10) < THREAD_COUNT_MIN) {
-        setenv("UV_THREADPOOL_SIZE", "4", 1);
+        setenv("UV_THREADPOOL_SIZE", DIGITS_OF(THREAD_COUNT_MIN), 1);
     }
     for (size_t i = 0; i < OS_UV_JOB_COUNT; i++) {
         uv->jobs[i].request.data = &uv->jobs[i];

@@ -84,6 +84,19 @@ static void read_entries(struct os_work *work)
 
 static void go_on(struct replica *r, uint32_t member);
 
+/* ... but there may be nobody else, and the state that came of the entry is still whole. */
+static void offer_instead(struct replica *r, const struct serve *serve)
+{
+    if (r->phase != PHASE_RUNNING || MUTANT(122)) {
+        return;
+    }
+    if (serve->entries[0].slot + serve->count - 1 <= r->snapshot) {
+        transfer_offer(r, serve->member);
+    } else {
+        r->is_snapshot_wanted = 1;
+    }
+}
+
 static void entries_were_read(struct os_work *work)
 {
     struct serve *serve = LIST_ITEM(work, struct serve, work);
@@ -104,7 +117,8 @@ static void entries_were_read(struct os_work *work)
     }
     if (serve->error < 0) {
         MARK("catchup: cannot read an entry that it should give");
-        replica_warn("cannot give an entry", &serve->report); /* Who asked asks others. */
+        replica_warn("cannot give an entry", &serve->report); /* Who asked asks others, ... */
+        offer_instead(r, serve);
     }
     struct member *it = &r->members[serve->member];
     const int is_good = serve->error == 0 && !serve->is_dropped && r->phase == PHASE_RUNNING;

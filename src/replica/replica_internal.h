@@ -216,6 +216,7 @@ struct replica {
 
     /* Snapshots. */
     struct snapshot_job *snapshot_job;
+    uint32_t is_snapshot_wanted; /* Somebody needs what cannot be read any more. */
     struct backoff writing_backoff;
     struct backoff taking_backoff;
     struct receiving *receiving;

@@ -4,8 +4,8 @@
  * then what a restart has to read at most doubles (where nobody is catching up), and writing it
  * costs no more than the log did. It is the log's size on the disk that counts, not that of the
  * entries: a flush takes a whole block however small it is, and elections write promises without
- * any entry. The log is cut only when the snapshot is durable, and keeps a tail for members that
- * are late. */
+ * any entry. And one is due when a member needs what cannot be read any more. The log is cut only
+ * when the snapshot is durable, and keeps a tail for members that are late. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -168,7 +168,8 @@ static int is_due(struct replica *r)
     const uint64_t bytes = wal_bytes(r->wal);
     r->kept_bytes = bytes < r->kept_bytes ? bytes : r->kept_bytes;
     const uint64_t grown = bytes - r->kept_bytes;
-    return grown >= r->options.snapshot_bytes && grown >= r->machine.state_size(r->machine.context);
+    return r->is_snapshot_wanted || (grown >= r->options.snapshot_bytes &&
+                                     grown >= r->machine.state_size(r->machine.context));
 }
 
 void snapshotting_consider(struct replica *r)
@@ -176,7 +177,7 @@ void snapshotting_consider(struct replica *r)
     if (r->snapshot_job != NULL || r->phase != PHASE_RUNNING || !is_due(r)) {
         return;
     }
-    if (r->applied == r->snapshot) {
+    if (r->applied == r->snapshot && !r->is_snapshot_wanted) {
         snapshotting_trim(r); /* Nothing but promises: the snapshot that is there will do. */
         return;
     }
@@ -199,6 +200,7 @@ void snapshotting_consider(struct replica *r)
     job->slot = r->applied - MUTANT(23);
     job->began_us = os_now_us(r->os);
     r->snapshot_job = job;
+    r->is_snapshot_wanted = 0;
     replica_work(r, &job->work);
 }
 

@@ -102,6 +102,7 @@ static struct sending *open_sending(struct replica *r, uint32_t member)
     struct report report;
     if (snapshot_open(r->os, r->options.data_dir, r->snapshot, &report, &sending->snapshot) != 0) {
         replica_warn("cannot give a snapshot", &report);
+        r->is_snapshot_wanted = 1;
         free(sending);
         return NULL;
     }
@@ -194,9 +195,12 @@ static void piece_was_read(struct os_work *work)
     sending->is_reading = 0;
     if (sending->size < 0) {
         replica_warn("cannot give a snapshot", &sending->report);
+        r->is_snapshot_wanted = 1; /* The state is still whole: the next one may be read again. */
     }
     if (sending->is_dropped) {
         free_sending(sending);
+    } else if (sending->size < 0) {
+        forget(r, sending->member);
     } else if (sending->size > 0 && r->phase == PHASE_RUNNING) {
         send_piece(sending);
         go_on(sending);

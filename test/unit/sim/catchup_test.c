@@ -1,5 +1,9 @@
 /* catchup_test.c -- members that were away, over links that are narrow or long. */
+#include <stdio.h>
+#include <string.h>
+
 #include "replica/replica_internal.h"
+#include "sim/cluster_internal.h"
 #include "stage.h"
 #include "test.h"
 
@@ -279,6 +283,65 @@ TEST(replica, votes_in_time_though_its_clients_write_more_than_it_can_forward)
     (void)events_in(&world, 6000000);
     assert_int_equal(good, 120);
     assert_in_range(forwarded, 300, 900);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+/* Make the oldest segment of the node's log unreadable, but for what a process has in memory. */
+static void note_first(void *context, const char *name)
+{
+    char *first = context;
+    if (first[0] == 0 && strncmp(name, "spare", 5) != 0) {
+        snprintf(first, 64, "data/wal/%.48s", name);
+    }
+}
+
+static void ruin_log(struct cluster *cluster, uint32_t node)
+{
+    static const uint8_t garbage[4096] = {0xff};
+    struct disk *disk = os_sim_disk(cluster->nodes[node].os);
+    struct disk_file *file;
+    char first[64] = "";
+    disk_list(disk, "data/wal", note_first, first);
+    assert_int_equal(disk_open(disk, first, 0, 0, &file), 0);
+    assert_true(disk_size(file) > 8 * sizeof garbage);
+    for (uint64_t at = sizeof garbage; at < disk_size(file); at += sizeof garbage) {
+        disk_write(file, at, garbage, sizeof garbage);
+    }
+    disk_sync(file);
+}
+
+/* The only other member has lost what the late one needs: not its state, and not yet anything that
+ * was acknowledged, but the log of it. No snapshot is due, and none will be, for nothing is chosen
+ * any more; so one is written, and given. */
+TEST(replica, gives_its_state_where_it_cannot_read_its_log)
+{
+    struct cluster_options options = OPTIONS;
+    struct world world;
+    uint32_t good = 0;
+    options.snapshot_bytes = 400 << 20;
+    options.cache_bytes = 10000;
+    options.segment_bytes = 16 << 20;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    const uint32_t leads = start_and_elect(&world, cluster);
+    const uint32_t late = (leads + 1) % OPTIONS.nodes;
+    cluster_kill(cluster, late, 1);
+    for (uint32_t i = 0; i < VALUES; i++) {
+        put_value(cluster, leads, VALUE_BYTES, &good);
+        (void)events_in(&world, 100000);
+    }
+    assert_int_equal(good, VALUES);
+    cluster_kill(cluster, (leads + 2) % OPTIONS.nodes, 1);
+    ruin_log(cluster, leads);
+    cluster_start(cluster, late);
+    (void)events_in(&world, 20000000);
+    assert_int_equal(lag(cluster, late, leads), 0);
+    assert_int_equal(cluster_counts(cluster).restores, 1);
+    put_value(cluster, late, VALUE_BYTES, &good);
+    (void)events_in(&world, 2000000);
+    assert_int_equal(good, VALUES + 1);
     assert_null(cluster_violation(cluster));
     cluster_free(cluster);
     world_deinit(&world);
