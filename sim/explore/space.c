@@ -64,18 +64,24 @@ uint32_t space_encode(const struct world_parts *parts, const struct state *state
 {
     const uint32_t node_bytes = parts->scope->members * (uint32_t)sizeof state->nodes[0];
     memcpy(to, state->nodes, node_bytes);
-    memcpy(to + node_bytes, &state->messages, sizeof state->messages);
-    memcpy(to + node_bytes + sizeof state->messages, state->budgets, SCOPE_BUDGETS);
-    return node_bytes + (uint32_t)sizeof state->messages + SCOPE_BUDGETS;
+    to += node_bytes;
+    memcpy(to, &state->messages, sizeof state->messages);
+    to += sizeof state->messages;
+    memcpy(to, state->budgets, SCOPE_BUDGETS);
+    to[SCOPE_BUDGETS] = state->applied;
+    return node_bytes + (uint32_t)sizeof state->messages + SCOPE_BUDGETS + 1;
 }
 
 uint32_t space_decode(const struct world_parts *parts, const uint8_t *from, struct state *state)
 {
     const uint32_t node_bytes = parts->scope->members * (uint32_t)sizeof state->nodes[0];
     memcpy(state->nodes, from, node_bytes);
-    memcpy(&state->messages, from + node_bytes, sizeof state->messages);
-    memcpy(state->budgets, from + node_bytes + sizeof state->messages, SCOPE_BUDGETS);
-    return node_bytes + (uint32_t)sizeof state->messages + SCOPE_BUDGETS;
+    from += node_bytes;
+    memcpy(&state->messages, from, sizeof state->messages);
+    from += sizeof state->messages;
+    memcpy(state->budgets, from, SCOPE_BUDGETS);
+    state->applied = from[SCOPE_BUDGETS];
+    return node_bytes + (uint32_t)sizeof state->messages + SCOPE_BUDGETS + 1;
 }
 
 /* Two rising lists as one. */
@@ -141,6 +147,15 @@ static enum scope_budget budget_of(const struct action *action)
     return SCOPE_BUDGETS;
 }
 
+/* What somebody has applied, a client may have been told of, and a crash does not take that back. */
+static void note_applied(const struct world_parts *parts, struct state *state, uint32_t member)
+{
+    const uint32_t applied = node_at(parts, state->nodes[member])->applied;
+    if (parts->scope->budgets[SCOPE_READS] > 0 && applied > state->applied) {
+        state->applied = (uint8_t)applied;
+    }
+}
+
 /* 1: `next` is where the action leads; 0: it leads nowhere; -1: it broke a claim. */
 static int act(struct explorer *explorer, const struct state *state, const struct action *action,
                struct state *next, struct violation *violation)
@@ -161,6 +176,7 @@ static int act(struct explorer *explorer, const struct state *state, const struc
     *next = *state;
     next->nodes[action->member] = outcome.node;
     next->messages = messages_with(explorer, state->messages, outcome.sent);
+    note_applied(explorer->parts, next, action->member);
     if (budget < SCOPE_BUDGETS) {
         next->budgets[budget]--;
     } else if (next->nodes[action->member] == state->nodes[action->member] &&
@@ -171,16 +187,6 @@ static int act(struct explorer *explorer, const struct state *state, const struc
         return claims_check(explorer->parts, next, violation) != 0 ? -1 : 1;
     }
     return 1;
-}
-
-static uint32_t applied_anywhere(const struct world_parts *parts, const struct state *state)
-{
-    uint32_t applied = 0;
-    for (uint32_t m = 0; m < parts->scope->members; m++) {
-        const uint32_t here = node_at(parts, state->nodes[m])->applied;
-        applied = here > applied ? here : applied;
-    }
-    return applied;
 }
 
 /* What may happen at a member by itself: the n-th, or 0 where there are no more. */
@@ -198,7 +204,7 @@ static int own_action(const struct world_parts *parts, const struct state *state
         action->event.argument =
             1u + parts->scope->budgets[SCOPE_PROPOSALS] - state->budgets[SCOPE_PROPOSALS];
     } else if (action->event.type == NODE_READ) {
-        action->event.argument = applied_anywhere(parts, state);
+        action->event.argument = state->applied;
     }
     return 1;
 }

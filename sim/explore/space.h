@@ -6,7 +6,7 @@
 
 enum {
     SPACE_MESSAGES_MAX = 400,
-    SPACE_STATE_BYTES_MAX = 4 * SCOPE_MEMBERS_MAX + SCOPE_BUDGETS + 4,
+    SPACE_STATE_BYTES_MAX = 4 * SCOPE_MEMBERS_MAX + 4 + SCOPE_BUDGETS + 1,
     SPACE_NAME_BYTES = 24,
 };
 
@@ -17,6 +17,7 @@ struct state {
     uint32_t nodes[SCOPE_MEMBERS_MAX];
     uint32_t messages;              /* List of messages, numbers rising. */
     uint8_t budgets[SCOPE_BUDGETS]; /* What may still happen. */
+    uint8_t applied; /* Where there are reads: the most slots that anybody has ever applied. */
 };
 
 /* What happens next, and to whom. */
