@@ -210,7 +210,7 @@ $(BUILD)/libsynod.so: $(BUILD)/libsynod.o
 # Stages one after the other, the programs of a stage side by side. The smoke test starts real
 # servers and measures time, so it has the machine to itself.
 SEEDS ?= 200
-.PHONY: test fault scenario sim explore disk fuzz demo bench clients chaos narrow
+.PHONY: test fault scenario sim traces explore disk fuzz demo bench clients chaos narrow
 test: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
 	@tools/run-tests $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario \
 	    '$(BUILD)/test/fuzz-replay test/fuzz/corpus' \
@@ -219,8 +219,9 @@ test: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-rep
 	    -- 'tools/smoke $(BUILD)'
 
 # The n-th operation fails, for every single n; `make test` leaves some out where there are many.
-fault: $(FAULT_TESTS)
-	@FAULT_LONG=1 RUN_TESTS_SECONDS=3600 tools/run-tests $(FAULT_TESTS)
+# FAULTS=replica: those of that folder alone.
+fault: $(if $(FAULTS),$(BUILD)/test/fault-$(FAULTS),$(FAULT_TESTS))
+	@FAULT_LONG=1 RUN_TESTS_SECONDS=36000 tools/run-tests $^
 
 # Golden transcripts. UPDATE=1 writes them anew; the diff is the review.
 scenario: $(BUILD)/test/scenario
@@ -232,6 +233,14 @@ sim: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim $(if $(SEED),--seed $(SEED)) $(if $(SEED)$(SECONDS),,--seeds $(SEEDS)) \
 	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FROM),--from $(FROM)) \
 	    $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(MUTANT),--mutant $(MUTANT)) $(ARGS)
+
+# The same seeds in every kind of build: the same steps, or a seed that failed in one of them could
+# not be looked at in another.
+traces:
+	@$(MAKE) --no-print-directory build/synod-sim
+	@$(MAKE) --no-print-directory CC=clang build-clang/synod-sim
+	@$(MAKE) --no-print-directory SAN=address,undefined build-san-address-undefined/synod-sim
+	@tools/traces build build-clang build-san-address-undefined
 
 # Every reachable state. DEPTH=release: larger scopes, an hour. SCOPE=b: that one. A claim that
 # breaks is drawn in $(BUILD)/explore.svg.

@@ -94,6 +94,10 @@ void draw_note(struct draw *draw, uint64_t at, const char *text)
     (void)add_row(draw, DRAW_ROW_NOTE, at, text);
 }
 
+enum {
+    DIGITS_MAX = 9 /* Of a part of a unit. */
+};
+
 /* -- Order ---------------------------------------------------------------------------------- */
 
 static int compare_rows(const void *left, const void *right)
@@ -176,7 +180,7 @@ void draw_arrange(struct draw *draw)
 void draw_time_text(const struct draw *draw, uint64_t at, char *text, size_t size)
 {
     int digits = 0;
-    for (uint64_t unit = 1; unit < draw->per_unit; unit *= 10) {
+    for (uint64_t unit = 1; unit < draw->per_unit && digits < DIGITS_MAX; unit *= 10) {
         digits++;
     }
     const uint64_t whole = at / draw->per_unit;

@@ -82,6 +82,7 @@ static void describe(uint64_t seed, const struct run_result *result)
 void tally_add(struct tally *tally, uint64_t seed, const struct run_result *result)
 {
     tally->done++;
+    tally->traces ^= result->trace;
     tally->simulated_us += result->simulated_us;
     tally->operations += result->operations;
     tally->misfortunes += run_misfortunes(result);
@@ -189,6 +190,7 @@ void tally_print(struct tally *tally)
     if (!settings->is_single && settings->run.scenario == PARTITION_NONE && tally->done > 0) {
         print_table(tally);
         print_marks(tally);
+        printf("traces: %016" PRIx64 "\n", tally->traces);
     }
     print_blindness(tally);
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " failures, %" PRIu64

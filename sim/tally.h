@@ -10,6 +10,7 @@ struct tally {
     uint64_t done;
     uint64_t failures;
     uint64_t undecided;
+    uint64_t traces; /* Of all seeds, xored: whatever kind of build ran them, in whatever order. */
     uint64_t simulated_us;
     uint64_t operations;
     uint64_t misfortunes;
