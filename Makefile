@@ -210,7 +210,7 @@ $(BUILD)/libsynod.so: $(BUILD)/libsynod.o
 # Stages one after the other, the programs of a stage side by side. The smoke test starts real
 # servers and measures time, so it has the machine to itself.
 SEEDS ?= 200
-.PHONY: test fault scenario sim traces explore disk fuzz demo bench clients chaos narrow
+.PHONY: test fault scenario sim traces threads explore disk fuzz demo bench clients chaos narrow
 test: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
 	@tools/run-tests $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario \
 	    '$(BUILD)/test/fuzz-replay test/fuzz/corpus' \
@@ -241,6 +241,12 @@ traces:
 	@$(MAKE) --no-print-directory CC=clang build-clang/synod-sim
 	@$(MAKE) --no-print-directory SAN=address,undefined build-san-address-undefined/synod-sim
 	@tools/traces build build-clang build-san-address-undefined
+
+# Real threads under a race detector: what workers and the loop share, and whole servers.
+threads:
+	@$(MAKE) --no-print-directory SAN=thread $(addprefix build-san-thread/,synod \
+	    test/chaos test/unit-threads test/unit-os test/unit-kv)
+	@tools/threads build-san-thread
 
 # Every reachable state. DEPTH=release: larger scopes, an hour. SCOPE=b: that one. A claim that
 # breaks is drawn in $(BUILD)/explore.svg.
