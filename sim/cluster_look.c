@@ -1,5 +1,5 @@
-/* cluster_look.c -- a cluster as it is seen from outside: what must hold of it, whether all are equal,
- * and where everybody stands. */
+/* cluster_look.c -- a cluster as it is seen from outside: what must hold of it, whether all are
+ * equal, and where everybody stands. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

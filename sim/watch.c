@@ -1,4 +1,4 @@
-/* watch.c -- what every step of every core of a cluster is held against: the protocol, and the disk. */
+/* watch.c -- what every step of every core of a cluster is held against. */
 #include "sim/watch.h"
 
 #include <inttypes.h>

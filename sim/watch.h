@@ -1,4 +1,4 @@
-/* watch.h -- what every step of every core of a cluster is held against: the protocol, and the disk.
+/* watch.h -- what every step of every core of a cluster is held against.
  *
  * The protocol  is the reference (model/reference.h). What it takes for durable is what the replica
  *               tells its core,

@@ -147,7 +147,7 @@ static enum scope_budget budget_of(const struct action *action)
     return SCOPE_BUDGETS;
 }
 
-/* What somebody has applied, a client may have been told of, and a crash does not take that back. */
+/* What somebody has applied, a client may know of, and a crash does not take that back. */
 static void note_applied(const struct world_parts *parts, struct state *state, uint32_t member)
 {
     const uint32_t applied = node_at(parts, state->nodes[member])->applied;

@@ -12,15 +12,15 @@
  * the reading of old entries, nor behind look-ups of names, of which libuv lets as many run as half
  * of the threads, and none of which can be called back: so never fewer than 8. The variable is read
  * when the pool is first used, and only makes it larger here. */
-#define THREAD_COUNT_MIN  8
-#define TEXT_OF(number)   #number
-#define DIGITS_OF(number) TEXT_OF(number)
+enum {
+    THREAD_COUNT_MIN = 8
+};
 
 void os_uv_work_init(struct os_uv *uv)
 {
     const char *wanted = getenv("UV_THREADPOOL_SIZE");
     if (wanted == NULL || strtoul(wanted, NULL, 10) < THREAD_COUNT_MIN) {
-        setenv("UV_THREADPOOL_SIZE", DIGITS_OF(THREAD_COUNT_MIN), 1);
+        setenv("UV_THREADPOOL_SIZE", "8", 1);
     }
     for (size_t i = 0; i < OS_UV_JOB_COUNT; i++) {
         uv->jobs[i].request.data = &uv->jobs[i];

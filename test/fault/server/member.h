@@ -7,7 +7,7 @@
 #include "process.h"
 
 enum {
-    KEYS_MAX = 2000
+    KEYS_MAX = 20000
 };
 
 struct member {

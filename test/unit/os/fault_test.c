@@ -175,8 +175,8 @@ TEST(file, gives_up_direct_writes_that_the_file_system_does_not_take)
     close_scratch(&scratch);
 }
 
-/* What was written through the page cache, because the disk's blocks are larger than ours, has to be
- * read that way, too: else the log of the life before could not be opened. */
+/* What was written through the page cache, because the disk's blocks are larger than ours, has to
+ * be read that way, too: else the log of the life before could not be opened. */
 TEST(file, gives_up_direct_reads_that_the_file_system_does_not_take)
 {
     struct scratch scratch;

@@ -1,4 +1,4 @@
-/* log_test.c -- workers read the log and write snapshots while the loop writes the log and trims it.
+/* log_test.c -- workers read the log and write snapshots while the loop writes and trims it.
  *
  * Everywhere else a job of a worker is one moment, so that a seed repeats. Here there are threads,
  * as in a server, and nothing repeats: `make threads` runs this under a race detector, and what the
