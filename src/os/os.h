@@ -307,7 +307,7 @@ static inline void os_listener_close(struct os *os, struct os_listener *listener
 }
 
 /* Begin to connect to "host:port"; names are looked up without blocking the loop, and their
- * addresses tried in turn, each but the last for a second at most. What comes of it is told by
+ * addresses tried in turn, each but the last for half a second at most. What comes of it is told by
  * on_open or on_close, never from inside this call. */
 static inline int os_connect(struct os *os, const char *address,
                              const struct os_stream_events *events, void *context,

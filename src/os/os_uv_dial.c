@@ -22,7 +22,7 @@
 #include "os/os_uv_internal.h"
 
 enum {
-    ATTEMPT_US = 1000000
+    ATTEMPT_US = 500000
 };
 
 enum dial_state {

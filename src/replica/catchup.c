@@ -84,7 +84,8 @@ static void read_entries(struct os_work *work)
 
 static void go_on(struct replica *r, uint32_t member);
 
-/* ... but there may be nobody else, and the state that came of the entry is still whole. */
+/* Who lacks an entry that we cannot read asks the others; but there may be nobody else, and the
+ * state that came of the entry is still whole. */
 static void offer_instead(struct replica *r, const struct serve *serve)
 {
     if (r->phase != PHASE_RUNNING || MUTANT(122)) {
@@ -117,7 +118,7 @@ static void entries_were_read(struct os_work *work)
     }
     if (serve->error < 0) {
         MARK("catchup: cannot read an entry that it should give");
-        replica_warn("cannot give an entry", &serve->report); /* Who asked asks others, ... */
+        replica_warn("cannot give an entry", &serve->report);
         offer_instead(r, serve);
     }
     struct member *it = &r->members[serve->member];

@@ -403,5 +403,8 @@ int recover_open(struct replica *r, struct report *report)
         begin_start(r);
         error = r->phase == PHASE_FAILED ? report->error : 0;
     }
+    if (error == 0 && r->core != NULL && r->snapshot != 0) {
+        snapshotting_remove_older(r); /* Not before all was read and found good. */
+    }
     return error;
 }

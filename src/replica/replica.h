@@ -60,8 +60,8 @@ struct replica_options {
     uint64_t tail_bytes;                  /* Of the log, kept although a snapshot covers it, for
                                            * members that are a little late. */
     uint64_t cache_bytes;                 /* Of entries that are applied, kept in memory. */
-    uint64_t backlog_bytes_max;           /* Of records that are not durable yet: with more, no
-                                           * command is proposed, and no entry of another
+    uint64_t backlog_bytes_max;           /* Of records that are not durable yet, and of messages
+                                           * that wait for them: with more, no command is proposed, and no entry of another
                                            * member is voted for or learned. */
     uint32_t segment_bytes;               /* Of the log's files; 0: its default. */
 };

@@ -369,9 +369,8 @@ void backoff_begin(struct backoff *backoff, uint64_t now_us);
 int snapshotting_load(struct replica *r, synod_slot slot, struct report *report);
 void snapshotting_trim(struct replica *r);
 
-/* A snapshot of a state that we have had is on the disk. It takes the place of an older one, or
- * goes if there is a newer one. */
-void snapshotting_keep(struct replica *r, synod_slot slot);
+/* Those before the newest have done their service; whoever reads one has it open. */
+void snapshotting_remove_older(const struct replica *r);
 void snapshotting_stop(struct replica *r); /* Leave off what is being written. */
 
 #endif /* REPLICA_REPLICA_INTERNAL_H */

@@ -26,6 +26,7 @@ struct snapshot_job {
     void *cursor;
     synod_slot slot;
     int error;
+    int is_extra; /* Somebody needs it: the log alone would not have made it due. */
     uint64_t began_us;
     atomic_int is_abandoned; /* Nobody waits for it any more. */
     struct report report;
@@ -67,23 +68,21 @@ void snapshotting_trim(struct replica *r)
     r->kept_bytes = wal_bytes(r->wal);
 }
 
-/* Older ones have done their service; whoever reads one has it open. */
-static void remove_older(const struct replica *r)
+void snapshotting_remove_older(const struct replica *r)
 {
     (void)snapshot_remove_below(r->os, r->options.data_dir, r->snapshot, NULL);
 }
 
-void snapshotting_keep(struct replica *r, synod_slot slot)
+/* One that we have written. Another may have been installed meanwhile. */
+static void keep(struct replica *r, synod_slot slot)
 {
     assert(slot <= r->applied);
     if (slot < r->snapshot) {
         (void)snapshot_remove(r->os, r->options.data_dir, slot, NULL);
-    }
-    if (slot <= r->snapshot) {
         return;
     }
     r->snapshot = slot;
-    remove_older(r);
+    snapshotting_remove_older(r);
     if (r->phase == PHASE_RUNNING) {
         snapshotting_trim(r);
     }
@@ -150,13 +149,15 @@ static void snapshot_was_written(struct os_work *work)
         backoff_begin(&r->writing_backoff, os_now_us(r->os));
         replica_warn("cannot write a snapshot", &job->report);
     } else if (job->error == 0) {
-        r->writing_backoff.wait_us = 0;
+        if (!job->is_extra) {
+            r->writing_backoff.wait_us = 0;
+        }
         log_write(
             LOG_INFO, "wrote a snapshot",
             (struct log_field[]){log_u64("slot", job->slot),
                                  log_u64("took_ms", (os_now_us(r->os) - job->began_us) / 1000),
                                  {0}});
-        snapshotting_keep(r, job->slot);
+        keep(r, job->slot);
     }
     free(job);
     replica_work_done(r);
@@ -199,6 +200,10 @@ void snapshotting_consider(struct replica *r)
     job->r = r;
     job->slot = r->applied - MUTANT(23);
     job->began_us = os_now_us(r->os);
+    job->is_extra = (int)r->is_snapshot_wanted;
+    if (job->is_extra) {
+        backoff_begin(&r->writing_backoff, job->began_us); /* It may not be read, either. */
+    }
     r->snapshot_job = job;
     r->is_snapshot_wanted = 0;
     replica_work(r, &job->work);
@@ -256,9 +261,6 @@ int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
         return error;
     }
     r->snapshot = slot;
-    if (!MUTANT(120)) {
-        remove_older(r);
-    }
     slot += MUTANT(26);
     r->applied = slot;
     log_trim(&r->log, slot);

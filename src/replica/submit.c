@@ -2,7 +2,7 @@
  *
  * Commands that clients of this replica submit are numbered and gathered. At the end of a turn
  * the leader makes one entry of its own and of what the others forwarded; a follower forwards
- * its own as one bundle. When an entry is applied, here like everywhere, the commands in it
+ * its own in bundles of moderate size. When an entry is applied, here like everywhere, the commands in it
  * that are ours have their outcome. A forwarded bundle travels once: if it is lost, its clients
  * are told that the outcome is unknown, since nothing here can tell. */
 #include <stdlib.h>
@@ -19,8 +19,9 @@ enum {
     IN_FLIGHT_MAX = 8,         /* Entries on their way before the next has to wait and grow. */
     FORWARDED_BYTES_MAX = 64 << 20,
     FORWARD_BYTES_MAX =
-        128 << 10,                /* A bundle for the leader is closed when it has this much, ... */
-    FORWARD_QUEUE_MAX = 64 << 10, /* ... and none is sent behind more than that. */
+        128 << 10, /* A bundle for the leader is closed when it has this much, ... */
+    PASSED_ON_QUEUE_MAX = 1 << 20, /* The same for those of others: what is not sent is lost. */
+    FORWARD_QUEUE_MAX = 64 << 10,  /* ... and none is sent behind more than that. */
 };
 
 /* -- Commands under way ------------------------------------------------------------------- */
@@ -335,9 +336,12 @@ static int pass_on(struct replica *r, uint32_t member, const struct wire_bundle 
                    struct bytes body)
 {
     const int leader = replica_member_of(r, r->leader.member);
-    if (bundle->origin != r->members[member].id || leader == (int)member || !relay_is_open(r) ||
-        !is_way_free(r, leader)) {
-        return 0; /* Not from its origin; or that leads itself by now; or there is no room. */
+    if (bundle->origin != r->members[member].id || leader == (int)member || !relay_is_open(r)) {
+        return 0; /* Not from its origin; or that leads itself by now. */
+    }
+    if (peers_queued(r->peers, r->members[leader].peer) > PASSED_ON_QUEUE_MAX) {
+        MARK("submit: passes nothing on behind very much that has not left");
+        return 0;
     }
     MARK("submit: passes on what is for the leader");
     return peers_send(r->peers, r->members[leader].peer, (struct peer_frame){.type = FRAME_FORWARD},

@@ -195,7 +195,9 @@ static void piece_was_read(struct os_work *work)
     sending->is_reading = 0;
     if (sending->size < 0) {
         replica_warn("cannot give a snapshot", &sending->report);
-        r->is_snapshot_wanted = 1; /* The state is still whole: the next one may be read again. */
+        if (sending->slot == r->snapshot && !sending->is_dropped) {
+            r->is_snapshot_wanted = 1; /* The state is still whole: the next one may be read. */
+        }
     }
     if (sending->is_dropped) {
         free_sending(sending);
@@ -286,11 +288,18 @@ static void stop_receiving(struct replica *r)
     }
 }
 
-/* What it had sent when the connection broke is lost: there is no sense in waiting for it. */
+/* What it had sent when the connection broke is lost: there is no sense in waiting for it. That
+ * counts as a question in vain all the same, or a giver that comes and goes would never be given
+ * up. */
 void transfer_on_connected(struct replica *r, uint32_t member)
 {
-    const struct receiving *receiving = r->receiving;
-    if (receiving != NULL && receiving->member == member && !receiving->is_finishing) {
+    struct receiving *receiving = r->receiving;
+    if (receiving == NULL || receiving->member != member || receiving->is_finishing) {
+        return;
+    }
+    if (++receiving->retries > RETRIES_MAX) {
+        stop_receiving(r);
+    } else {
         MARK("transfer: goes on when its giver is back");
         pull(r);
     }
@@ -362,18 +371,27 @@ static void finish_file(struct os_work *work)
         snapshot_receive_finish(receiving->file, receiving->r->table_hash, 0, &receiving->report);
 }
 
+/* Nobody knows yet whether it is a state that our machine can take, so it must not be what the next
+ * life begins with. */
+static void discard(const struct replica *r, const struct receiving *receiving)
+{
+    if (receiving->slot != r->snapshot && !MUTANT(88)) {
+        (void)snapshot_remove(r->os, r->options.data_dir, receiving->slot, NULL);
+    }
+}
+
 /* The file is whole, checked and durable: put it in the place of our state. */
 static void install(struct replica *r, struct receiving *receiving)
 {
     if (receiving->slot <= r->applied) {
         MARK("transfer: has got there without the snapshot");
-        snapshotting_keep(r, receiving->slot);
+        discard(r, receiving);
         return;
     }
     if (snapshotting_load(r, receiving->slot, &receiving->report) != 0) {
         /* The old state is gone from memory, but not from the disk: the next life goes on with it,
          * if it does not find what was given to this one. */
-        (void)(MUTANT(88) ? 0 : snapshot_remove(r->os, r->options.data_dir, receiving->slot, NULL));
+        discard(r, receiving);
         replica_fail(r, &receiving->report);
         return;
     }
@@ -381,6 +399,9 @@ static void install(struct replica *r, struct receiving *receiving)
     log_write(LOG_INFO, "installed a snapshot",
               (struct log_field[]){log_u64("slot", receiving->slot), {0}});
     MARK("transfer: installs a snapshot");
+    if (!MUTANT(120)) {
+        snapshotting_remove_older(r);
+    }
     snapshotting_trim(r);
     reading_on_applied(r);
 }
@@ -396,6 +417,8 @@ static void file_was_finished(struct os_work *work)
         backoff_begin(&r->taking_backoff, os_now_us(r->os));
     } else if (r->phase == PHASE_RUNNING) {
         install(r, receiving);
+    } else {
+        discard(r, receiving);
     }
     free(receiving);
     replica_work_done(r);

@@ -164,7 +164,8 @@ static int use_segment(const struct opening *opening, struct segment_name name)
     return 0;
 }
 
-/* Write what is there once more, so that the next sync has something to do. */
+/* Where writes go through the page cache, write what is there once more, so that the next sync has
+ * something to do. */
 static int64_t rewrite(const struct wal *wal, uint32_t from, uint32_t to)
 {
     const size_t size = to - from;
@@ -175,10 +176,14 @@ static int64_t rewrite(const struct wal *wal, uint32_t from, uint32_t to)
         return -ENOMEM;
     }
     int64_t outcome = os_file_read(wal->os, wal->file, from, bytes, size);
-    if (outcome == (int64_t)size) {
+    if (outcome >= 0 && outcome < (int64_t)size) {
+        outcome = -EIO; /* It was longer a moment ago. */
+    } else if (outcome >= 0 &&
+               !os_file_is_direct(wal->os, wal->file)) { /* Which reading may end. */
+        MARK("wal: writes its last flush again");
         outcome = os_file_write(wal->os, wal->file, from, bytes, size);
     } else if (outcome >= 0) {
-        outcome = -EIO; /* It was longer a moment ago. */
+        outcome = 0;
     }
     free(bytes);
     return outcome;
@@ -199,8 +204,7 @@ static int sync_last_flush(const struct opening *opening, const struct scan_resu
     char path[SEGMENT_PATH_BYTES];
     int64_t error = 0;
     segment_path(path, wal->dir, wal_current(wal)->name);
-    if (!os_file_is_direct(wal->os, wal->file) && result->last < result->offset && !MUTANT(104)) {
-        MARK("wal: writes its last flush again");
+    if (result->last < result->offset && !MUTANT(104)) {
         error = rewrite(wal, result->last, result->offset);
     }
     if (error == 0) {

@@ -544,6 +544,39 @@ TEST(replica, that_was_given_a_state_that_is_none_starts_again_with_its_own)
     end(&stage);
 }
 
+/* The file is checked and in its place, and by then entries have come further: nobody has tried the
+ * state that is in it, so the next life must not begin with it. */
+TEST(replica, keeps_no_snapshot_that_its_machine_has_not_taken)
+{
+    static const struct os_sim_options SLOW = {.flush_us_min = SECOND, .flush_us_max = SECOND};
+    uint8_t piece[1024];
+    struct stage stage;
+    begin(&stage);
+    struct node *victim = &stage.rig->nodes[stage.victim];
+    const uint64_t slot = victim->replica->applied + 2;
+    const uint64_t before = victim->replica->snapshot;
+    const struct bytes file = nonsense_of(replica_of(&stage, stage.liar), slot);
+    const uint64_t offer[2] = {slot, file.size};
+    const uint64_t head[3] = {slot, file.size, 0};
+    memcpy(piece, numbers(head, 3).data, 24);
+    memcpy(piece + 24, file.data, file.size);
+    os_sim_set_options(victim->sim, &SLOW);
+    say(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(offer, 2));
+    say(&stage, FRAME_SNAPSHOT_PIECE, 0, bytes_of(piece, 24 + file.size));
+    assert_non_null(victim->replica->receiving);
+    for (int i = 0; i < 5; i++) {
+        rig_submit(stage.rig, stage.liar, 1, 100);
+        (void)rig_run(stage.rig, SECOND / 20, never);
+    }
+    assert_true(victim->replica->applied > slot);
+    assert_non_null(victim->replica->receiving); /* A worker checks the file. */
+    (void)rig_run(stage.rig, 3 * SECOND, never);
+    assert_null(victim->replica->receiving);
+    assert_int_equal(victim->replica->snapshot, before);
+    rig_kill(stage.rig, stage.victim);
+    end(&stage);
+}
+
 TEST(replica, offers_what_it_has_to_who_pulls_something_else)
 {
     struct stage stage;

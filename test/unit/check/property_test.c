@@ -18,7 +18,9 @@ enum {
 static uint64_t history_count(void)
 {
     const char *wanted = getenv("HISTORIES");
-    return wanted == NULL ? 1000 : strtoull(wanted, NULL, 10);
+    const uint64_t count = wanted == NULL ? 1000 : strtoull(wanted, NULL, 10);
+    assert_true(count >= GIVEN_UP_SHARE);
+    return count;
 }
 
 /* A swarm: each seed draws what its history is like. */

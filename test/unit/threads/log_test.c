@@ -18,7 +18,7 @@
 #include "wal/wal.h"
 
 enum {
-    RECORDS = 12000,
+    RECORDS = 3000,
     RECORD_BYTES = 700,
     RECORDS_KEPT = 200, /* Before the last: the rest is trimmed. */
     AT_ONCE = 10,       /* Records of a flush. */
