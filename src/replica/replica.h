@@ -61,8 +61,9 @@ struct replica_options {
                                            * members that are a little late. */
     uint64_t cache_bytes;                 /* Of entries that are applied, kept in memory. */
     uint64_t backlog_bytes_max;           /* Of records that are not durable yet, and of messages
-                                           * that wait for them: with more, no command is proposed, and no entry of another
-                                           * member is voted for or learned. */
+                                           * that wait for them: with more, no command is
+                                           * proposed, and no entry of another member is voted for
+                                           * or learned. */
     uint32_t segment_bytes;               /* Of the log's files; 0: its default. */
 };
 

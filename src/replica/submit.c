@@ -1,10 +1,10 @@
 /* submit.c -- commands: into bundles, into entries, and their outcomes back.
  *
  * Commands that clients of this replica submit are numbered and gathered. At the end of a turn
- * the leader makes one entry of its own and of what the others forwarded; a follower forwards
- * its own in bundles of moderate size. When an entry is applied, here like everywhere, the commands in it
- * that are ours have their outcome. A forwarded bundle travels once: if it is lost, its clients
- * are told that the outcome is unknown, since nothing here can tell. */
+ * the leader makes one entry of its own and of what the others forwarded; a follower forwards its
+ * own, in bundles of moderate size. When an entry is applied, here like everywhere, the commands
+ * in it that are ours have their outcome. A forwarded bundle travels once: if it is lost, its
+ * clients are told that the outcome is unknown, since nothing here can tell. */
 #include <stdlib.h>
 
 #include "base/assert.h"
