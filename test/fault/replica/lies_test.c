@@ -544,6 +544,23 @@ TEST(replica, that_was_given_a_state_that_is_none_starts_again_with_its_own)
     end(&stage);
 }
 
+/* Each time that it is back it is asked at once, and each time it says nonsense and is dropped: there
+ * may be others who can give one. */
+TEST(replica, gives_up_a_giver_that_comes_and_goes)
+{
+    struct stage stage;
+    begin(&stage);
+    const struct replica *victim = replica_of(&stage, stage.victim);
+    const uint64_t offer[2] = {victim->applied + 1000, 1 << 20};
+    say(&stage, FRAME_SNAPSHOT_OFFER, 0, numbers(offer, 2));
+    assert_non_null(victim->receiving);
+    for (int i = 0; i < 8; i++) {
+        assert_true(is_dropped_for(&stage, FRAME_SNAPSHOT_PIECE, 0, numbers(offer, 2)));
+    }
+    assert_null(victim->receiving);
+    end(&stage);
+}
+
 /* The file is checked and in its place, and by then entries have come further: nobody has tried the
  * state that is in it, so the next life must not begin with it. */
 TEST(replica, keeps_no_snapshot_that_its_machine_has_not_taken)
