@@ -27,11 +27,11 @@ static int fault; /* What the next pwrite() does, once: an errno value, or ... *
 enum {
     SHORT = -1,
     NOTHING = -2
-};                          /* ... writes a part, or nothing. */
-static int sync_error;      /* Of every fdatasync(); 0: the real one. */
-static int sync_count;      /* Calls of it. */
-static int pwrite_count;    /* Calls of pwrite(). */
-static int read_error;      /* Of the next pread(), once. */
+};                       /* ... writes a part, or nothing. */
+static int sync_error;   /* Of every fdatasync(); 0: the real one. */
+static int sync_count;   /* Calls of it. */
+static int pwrite_count; /* Calls of pwrite(). */
+int read_error;          /* Of the next pread(), once; not static, for that is inline somewhere. */
 static int dir_sync_error;  /* Of every fsync(); 0: the real one. */
 static int dir_sync_count;  /* Calls of it for directories. */
 static int extra_addresses; /* The look-up finds so many more, none of which listens. */
