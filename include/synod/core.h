@@ -14,7 +14,8 @@
  * The one rule on which safety rests: a message may leave this machine only when the record
  * numbered message.after_lsn, and all before it, are on stable storage. Each message states its
  * own condition, so that writes can be batched and pipelined freely. Messages to the replica
- * itself obey it too: the caller gives them back as SYNOD_EVENT_MESSAGE once they may leave.
+ * itself obey it too: the caller gives them back as SYNOD_EVENT_MESSAGE once they may leave, each
+ * of them and once, for they are not repeated.
  *
  * Values   The core knows values by their identity (slot, view, kind, size, checksum) and by a
  *          handle that means something to the caller alone. Once a slot was handed out as
@@ -35,16 +36,25 @@
 extern "C" {
 #endif
 
+/* The largest limits: beyond them a core would take gigabytes. */
+enum {
+    SYNOD_WINDOW_MAX = 1 << 20,
+    SYNOD_ENTRIES_MAX = 1 << 16,
+    SYNOD_READS_MAX = 1 << 20
+};
+
 /* Limits are fixed at birth, so that every buffer can be sized at birth. */
 struct synod_options {
     synod_member_id self;         /* A member of `members`. */
     synod_view_number view;       /* The view that `members` is. */
     struct synod_members members; /* Who votes; its quorums must intersect. */
-    uint32_t window;              /* Slots held beyond the chosen prefix. A power of two. */
+    uint32_t window;              /* Slots held beyond the chosen prefix. A power of two, from 2
+                                   * to SYNOD_WINDOW_MAX. */
     uint32_t pipeline_max;        /* Slots in flight at a leader; at most half the window. */
-    uint32_t entries_max;         /* Entries or votes in one message. */
+    uint32_t entries_max;         /* Entries or votes in one message: 1 .. SYNOD_ENTRIES_MAX. */
     uint32_t message_bytes_max;   /* Bytes of values in one message (always at least one). */
-    uint32_t reads_max;           /* Reads that wait for their confirmation at a leader. */
+    uint32_t reads_max;           /* Reads that wait for their confirmation at a leader: 1 ..
+                                   * SYNOD_READS_MAX. */
     uint32_t heartbeat_ms;        /* Members ask each other this often. */
     uint32_t election_ms;         /* Who did not answer for so long is not heard. */
     uint32_t retry_ms;            /* A message without an answer is repeated after this. */
@@ -55,7 +65,8 @@ struct synod_options {
 void synod_options_init(struct synod_options *options);
 
 /* True if the options make sense: members distinct and self among them, quorums that
- * intersect (q1 + q2 > n: Flexible Paxos, 2016, section 3), limits in range. */
+ * intersect (q1 + q2 > n: Flexible Paxos, 2016, section 3), limits in the ranges that are given
+ * beside them. */
 int synod_options_are_valid(const struct synod_options *options);
 
 struct synod_core;
@@ -93,7 +104,9 @@ enum synod_event_type {
     SYNOD_EVENT_SNAPSHOT,     /* The state up to `slot` is in the caller's hands. */
     SYNOD_EVENT_PROPOSE,      /* The caller wants `entry` (its slot is chosen here) in the log. */
     SYNOD_EVENT_READ,         /* The caller wants to read; `id` counts up from the start of
-                               * each life, and stays below 2^32. */
+                               * each life, and stays below 2^32. There may never be an answer,
+                               * since messages are lost and leaders end: who still waits asks
+                               * again, under another id. */
     SYNOD_EVENT_CONNECTED,    /* Messages can flow to and from `member` (again). */
     SYNOD_EVENT_DISCONNECTED, /* The connection to `member` broke. */
     SYNOD_EVENT_STOP,         /* The replica is about to stop in good order. */

@@ -3,7 +3,8 @@
  *   type        from -> to            carries                        answered by
  *   PREPARE     candidate -> member   ballot, slot                   PROMISE, REFUSED
  *   PROMISE     member -> candidate   ballot, slot, until, chosen, votes
- *   ACCEPT      leader -> member      ballot, entries, chosen        ACCEPTED, REFUSED, CHOSEN
+ *   ACCEPT      leader -> member      ballot, entries, chosen        ACCEPTED, REFUSED; and LEARN
+ *                                                                    or CHOSEN where more is known
  *   ACCEPTED    member -> leader      ballot, entries (identities)
  *   REFUSED     member -> proposer    ballot (refused), promised
  *   NOTICE      leader -> member      ballot, chosen
@@ -15,7 +16,8 @@
  *   READ        member -> leader      id                             READ_INDEX
  *   READ_INDEX  leader -> member      id, ballot, slot, chosen
  *
- * Every message names its view, and every message may be lost, late, repeated or overtaken. */
+ * Every message names its view, and every message to another may be lost, late, repeated or
+ * overtaken. */
 #ifndef SYNOD_MESSAGE_H
 #define SYNOD_MESSAGE_H
 

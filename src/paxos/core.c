@@ -47,9 +47,11 @@ int synod_options_are_valid(const struct synod_options *options)
            members->phase2 <= members->count &&
            members->phase1 + members->phase2 > members->count && options->window >= 2 &&
            (options->window & (options->window - 1)) == 0 && options->pipeline_max >= 1 &&
-           options->pipeline_max <= options->window / 2 && options->entries_max >= 1 &&
-           options->reads_max >= 1 && options->heartbeat_ms >= 1 &&
-           options->election_ms > options->heartbeat_ms && options->retry_ms >= 1;
+           options->window <= SYNOD_WINDOW_MAX && options->pipeline_max <= options->window / 2 &&
+           options->entries_max >= 1 && options->entries_max <= SYNOD_ENTRIES_MAX &&
+           options->reads_max >= 1 && options->reads_max <= SYNOD_READS_MAX &&
+           options->heartbeat_ms >= 1 && options->election_ms > options->heartbeat_ms &&
+           options->retry_ms >= 1;
 }
 
 struct layout {
@@ -116,7 +118,9 @@ static void on_notice(struct synod_core *c, const struct synod_message *m)
     for (synod_slot slot = c->learner.chosen + 1; slot <= last; slot++) {
         const struct acceptor_vote *vote = acceptor_at(&c->acceptor, slot);
         if (vote != NULL && (synod_ballot_compare(vote->ballot, m->ballot) == 0 || MUTANT(15))) {
-            (void)learner_learn(&c->learner, &vote->entry);
+            if (learner_learn(&c->learner, &vote->entry) == 1) {
+                proposer_on_learned(c, &vote->entry);
+            }
         }
     }
 }

@@ -358,13 +358,18 @@ void election_on_prepare(struct synod_core *c, const struct synod_message *m)
     }
 }
 
-/* Who has our promise, is heard, and has asked for it within the election time-out is busy. */
+/* Who has our promise, is heard, and has asked for it within the election time-out is busy; unless
+ * our votes are beyond its window, so that it cannot take the promise before it has caught up. */
 static int awaits_candidate(const struct synod_core *c)
 {
     const uint64_t asked_ms = c->election.candidate_ms;
     const int position = quorum_position(&c->options.members, c->acceptor.promised.member);
     assert(asked_ms <= c->now_ms);
     assert(asked_ms == 0 || position >= 0);
+    if (position >= 0 && !MUTANT(124) &&
+        own_status(c).last > c->election.peers[position].status.last + c->options.window) {
+        return 0;
+    }
     return asked_ms != 0 && c->now_ms - asked_ms < c->options.election_ms &&
            (uint32_t)position != c->self && hears(c, (uint32_t)position) && !MUTANT(94);
 }
@@ -393,17 +398,34 @@ static uint32_t rank(const struct synod_core *c)
     return better;
 }
 
+/* More behind one that is heard than its window holds: it could not take what phase 1 finds. */
+static int is_far_behind(const struct synod_core *c)
+{
+    const synod_slot last = own_status(c).last;
+    assert(c->options.window > 0);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i != c->self && hears(c, i) &&
+            c->election.peers[i].status.last > last + c->options.window && !MUTANT(123)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* The best placed goes first, at once but for a little chance; each other one half a heartbeat
- * later, and whoever failed draws from a range that doubles. */
+ * later, and whoever failed draws from a range that doubles. Who would first have to catch up
+ * leaves the others time for an election without it. */
 static uint64_t draw_delay(struct synod_core *c)
 {
     const uint64_t heartbeat = c->options.heartbeat_ms;
+    const uint64_t handicap = is_far_behind(c) ? c->options.election_ms : 0;
     assert(c->proposer.state == PROPOSER_IDLE);
     assert(c->election.failures <= FAILURES_MAX);
     const uint64_t range = c->election.failures == 0
                                ? 1 + heartbeat / 8
                                : 1 + (heartbeat << (c->election.failures - 1));
-    return MUTANT(55) ? 0 : rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
+    return MUTANT(55) ? 0
+                      : handicap + rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
 }
 
 static void stand(struct synod_core *c, enum synod_why why, struct outbox *out)

@@ -24,6 +24,13 @@ static int ballot_is_valid(struct synod_ballot ballot, const struct synod_option
            quorum_position(&options->members, ballot.member) >= 0;
 }
 
+/* None is all zero: else it would be greater than none, and be followed. */
+static int ballot_is_valid_or_none(struct synod_ballot ballot, const struct synod_options *options)
+{
+    return ballot.round == 0 ? ballot.member == 0 && ballot.incarnation == 0
+                             : ballot_is_valid(ballot, options);
+}
+
 static int entries_are_valid(const struct synod_message *m, const struct synod_options *options)
 {
     if (m->entry_count > options->entries_max) {
@@ -66,9 +73,9 @@ int synod_message_is_valid(const struct synod_message *m, const struct synod_opt
      * every round that it has seen, in whatever message. */
     if (quorum_position(&options->members, m->from) < 0 || m->to != options->self ||
         m->chosen > SYNOD_SLOT_MAX || m->slot > SYNOD_SLOT_MAX ||
-        (m->ballot.round != 0 && !has_ballot) ||
-        (m->promised.round != 0 && !ballot_is_valid(m->promised, options)) ||
-        (m->status.leader.round != 0 && !ballot_is_valid(m->status.leader, options))) {
+        !ballot_is_valid_or_none(m->ballot, options) ||
+        !ballot_is_valid_or_none(m->promised, options) ||
+        !ballot_is_valid_or_none(m->status.leader, options)) {
         return 0;
     }
     switch (m->type) {

@@ -77,7 +77,7 @@ int replica_read(struct replica *r, replica_read_callback callback, void *contex
 /* Ask the core. Returns what it says; a batch that it refused is asked again later. */
 static int ask(struct replica *r, struct read_batch *batch)
 {
-    const uint64_t id = ++r->read_id;
+    const uint64_t id = replica_next_read(r);
     batch->id = id;
     batch->asked_us = os_now_us(r->os);
     if (r->reading == batch) {

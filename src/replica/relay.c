@@ -73,7 +73,7 @@ const char *relay_on_read(struct replica *r, uint32_t member, struct bytes body)
     *relayed = (struct relayed){.member = member,
                                 .life = get_u64(body.data),
                                 .id = get_u64(body.data + 8),
-                                .own_id = ++r->read_id};
+                                .own_id = replica_next_read(r)};
     const uint64_t own_id = relayed->own_id;
     list_append(&r->relayed, &relayed->link);
     if (++r->relayed_count > RELAYED_MAX) {

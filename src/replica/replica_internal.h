@@ -240,6 +240,13 @@ static inline uint64_t replica_now_ms(struct replica *r)
     return os_now_us(r->os) / 1000 + 1;
 }
 
+/* An id for a question of a read. Four thousand million questions later it is long forgotten. */
+static inline uint64_t replica_next_read(struct replica *r)
+{
+    r->read_id = r->read_id == UINT32_MAX ? 1 : r->read_id + 1;
+    return r->read_id;
+}
+
 /* So much waits for the disk that nothing more is put in front of it. */
 static inline int replica_is_behind(const struct replica *r)
 {

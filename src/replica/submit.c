@@ -340,7 +340,6 @@ static int pass_on(struct replica *r, uint32_t member, const struct wire_bundle 
         return 0; /* Not from its origin; or that leads itself by now. */
     }
     if (peers_queued(r->peers, r->members[leader].peer) > PASSED_ON_QUEUE_MAX) {
-        MARK("submit: passes nothing on behind very much that has not left");
         return 0;
     }
     MARK("submit: passes on what is for the leader");

@@ -59,13 +59,19 @@ TEST(core, refuses_options_that_make_no_sense)
     assert_refused(&o);
     o.window = 1000; /* No power of two. */
     assert_refused(&o);
+    o.window = 2 * SYNOD_WINDOW_MAX;
+    assert_refused(&o);
     o.pipeline_max = 0;
     assert_refused(&o);
     o.pipeline_max = o.window / 2 + 1;
     assert_refused(&o);
     o.entries_max = 0;
     assert_refused(&o);
+    o.entries_max = SYNOD_ENTRIES_MAX + 1;
+    assert_refused(&o);
     o.reads_max = 0;
+    assert_refused(&o);
+    o.reads_max = SYNOD_READS_MAX + 1;
     assert_refused(&o);
     o.heartbeat_ms = 0;
     assert_refused(&o);
@@ -131,6 +137,20 @@ static void assert_filtered(struct sample *s)
     assert_false(is_valid(s));
     make_sample(s, s->type);
     assert_true(is_valid(s));
+}
+
+/* A ballot that is none, and yet greater than none. */
+TEST(core, filters_ballots_of_no_round_that_name_somebody)
+{
+    struct sample s;
+    make_sample(&s, SYNOD_MESSAGE_ANSWER);
+    s.message.status.leader = rig_ballot(0, C);
+    assert_filtered(&s);
+    s.message.promised = rig_ballot(0, C);
+    assert_filtered(&s);
+    make_sample(&s, SYNOD_MESSAGE_FETCH);
+    s.message.ballot = rig_ballot(0, C);
+    assert_filtered(&s);
 }
 
 TEST(core, filters_messages_from_and_about_nobody)

@@ -260,6 +260,63 @@ TEST(election, waits_longer_the_more_others_know)
     rig_deinit(&rig);
 }
 
+static void answer_with(struct rig *rig, synod_member_id from, synod_slot last)
+{
+    rig_message(rig, from,
+                (struct synod_message){
+                    .type = SYNOD_MESSAGE_ANSWER, .id = rig->question, .status = {.last = last}});
+}
+
+static void start_with_twenty_slots(struct rig *rig)
+{
+    rig_init(rig, 3);
+    rig->options.window = 16;
+    rig->options.pipeline_max = 8;
+    rig_start(rig);
+    for (synod_slot slot = 1; slot <= 20; slot++) {
+        rig_learn(rig, C, slot, 7, 20);
+    }
+    rig_flush(rig);
+}
+
+/* B cannot take what A would have to tell it before it has caught up, however often it asks. */
+TEST(election, does_not_wait_for_a_candidate_that_has_to_catch_up_first)
+{
+    for (synod_slot last = 1; last <= 10; last += 9) {
+        struct rig rig;
+        int has_stood = 0;
+        start_with_twenty_slots(&rig);
+        for (int i = 0; i < 20; i++) {
+            answer_with(&rig, B, last);
+            answer_with(&rig, C, 20);
+            rig_prepare(&rig, B, 5, 1);
+            rig_flush(&rig);
+            rig_tick(&rig, 100);
+            has_stood |= stands(&rig);
+        }
+        assert_int_equal(has_stood, last == 1);
+        rig_deinit(&rig);
+    }
+}
+
+/* The best placed may be slow: they have an election time-out for it. */
+TEST(election, waits_longer_when_it_would_have_to_catch_up_first)
+{
+    struct rig rig;
+    rig_init(&rig, 3);
+    rig.options.window = 16;
+    rig.options.pipeline_max = 8;
+    rig_start(&rig);
+    for (int i = 0; i < 14; i++) {
+        answer_with(&rig, B, 20);
+        answer_with(&rig, C, 20);
+        rig_tick(&rig, 100);
+        assert_true(i >= 10 || !stands(&rig));
+    }
+    assert_true(stands(&rig));
+    rig_deinit(&rig);
+}
+
 TEST(election, waits_longer_after_each_failure)
 {
     struct rig rig;

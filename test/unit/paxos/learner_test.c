@@ -211,6 +211,23 @@ TEST(learner, asks_another_when_one_was_asked_in_vain)
     rig_deinit(&rig);
 }
 
+/* B leads, so it always claims the most, and says so last. */
+TEST(learner, asks_another_though_who_was_asked_in_vain_claims_more)
+{
+    struct rig rig;
+    start(&rig);
+    for (int i = 0; i < 4; i++) {
+        hear(&rig, B);
+        hear(&rig, C);
+        rig_forget(&rig);
+        claim(&rig, C, 2);
+        claim(&rig, B, (synod_slot)(3 + i));
+        rig_tick(&rig, 100);
+        rig_expect(&rig, i % 2 == 0 ? "to B: fetch from slot 1\n" : "to C: fetch from slot 1\n");
+    }
+    rig_deinit(&rig);
+}
+
 /* Two that give would give the same, and on a narrow link each of them half as fast. */
 TEST(learner, asks_one_for_more_though_another_gives_as_well)
 {

@@ -82,3 +82,22 @@ TEST(proposer, waits_twice_as_long_after_each_ballot_that_it_lost)
     }
     rig_deinit(&rig);
 }
+
+/* It leads, and has a long way to go to where it could propose. The others have all that it lacks:
+ * what comes of that is no reason to let them wait. */
+TEST(proposer, leads_for_no_longer_than_phase_1_may_take_while_it_catches_up)
+{
+    struct rig rig;
+    start_and_stand(&rig);
+    rig_promise(&rig, B, rig_status(&rig).promised.round, 200);
+    assert_int_equal(rig_status(&rig).role, SYNOD_ROLE_LEADER);
+    for (synod_slot slot = 1; slot <= 9; slot++) {
+        rig_tick(&rig, 100);
+        rig_answer(&rig, C, 0, rig_ballot(0, 0));
+        rig_learn(&rig, B, slot, 7, 200);
+        assert_int_equal(rig_status(&rig).role, SYNOD_ROLE_LEADER);
+    }
+    rig_tick(&rig, 100);
+    assert_int_equal(rig_status(&rig).why, SYNOD_WHY_GAVE_UP);
+    rig_deinit(&rig);
+}

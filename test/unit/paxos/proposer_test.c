@@ -71,6 +71,23 @@ TEST(proposer, can_lead_without_its_own_promise)
     rig_deinit(&rig);
 }
 
+/* B lies: what A voted for under it was never chosen, or a quorum's promises would have told. A
+ * hears it before its own promise. It must not propose beside what it takes to be chosen. */
+TEST(proposer, steps_down_when_a_notice_names_a_slot_that_it_has_not_come_to)
+{
+    struct rig rig;
+    start(&rig, 3);
+    rig_accept(&rig, B, 1, 2, 7);
+    rig_flush(&rig);
+    rig_stand(&rig);
+    rig_promise(&rig, B, 2, 0);
+    rig_promise(&rig, C, 2, 0);
+    assert_int_equal(rig_status(&rig).role, SYNOD_ROLE_LEADER);
+    rig_notice(&rig, B, 1, 2);
+    assert_int_equal(rig_status(&rig).role, SYNOD_ROLE_FOLLOWER);
+    rig_deinit(&rig);
+}
+
 TEST(proposer, does_not_count_promises_of_another_ballot)
 {
     struct rig rig;

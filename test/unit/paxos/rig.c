@@ -184,7 +184,8 @@ void rig_flush(struct rig *rig)
 
 struct synod_ballot rig_ballot(uint64_t round, synod_member_id member)
 {
-    return (struct synod_ballot){round, member, (uint64_t)1 << 32};
+    const uint64_t incarnation = round == 0 && member == 0 ? 0 : (uint64_t)1 << 32;
+    return (struct synod_ballot){round, member, incarnation};
 }
 
 struct synod_entry rig_entry(synod_slot slot, uint64_t value)

@@ -346,3 +346,46 @@ TEST(replica, gives_its_state_where_it_cannot_read_its_log)
     cluster_free(cluster);
     world_deinit(&world);
 }
+
+static void put_values(struct world *world, struct cluster *cluster, uint32_t node)
+{
+    uint32_t good = 0;
+    for (uint32_t i = 0; i < VALUES; i++) {
+        put_value(cluster, node, VALUE_BYTES, &good);
+        (void)events_in(world, 300000);
+    }
+    assert_int_equal(good, VALUES);
+}
+
+static void count_snapshot(void *context, const char *name)
+{
+    *(uint32_t *)context += strcmp(name + strlen(name) - 5, ".snap") == 0;
+}
+
+/* It had one of its own, of long ago. */
+TEST(replica, keeps_no_snapshot_that_a_received_one_replaces)
+{
+    struct world world;
+    uint32_t count = 0;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t leader = start_and_elect(&world, cluster);
+    const uint32_t late = (leader + 1) % OPTIONS.nodes;
+    put_values(&world, cluster, leader);
+    const synod_slot own = cluster_replica(cluster, late)->snapshot;
+    assert_true(own > 0);
+    cluster_kill(cluster, late, 1);
+    for (int i = 0; i < 4; i++) {
+        put_values(&world, cluster, leader);
+    }
+    cluster_start(cluster, late);
+    for (int i = 0; i < 50000 && cluster_replica(cluster, late)->snapshot == own; i++) {
+        (void)events_in(&world, 100);
+    }
+    assert_true(cluster_replica(cluster, late)->snapshot > own);
+    disk_list(os_sim_disk(cluster->nodes[late].os), "data/snap", count_snapshot, &count);
+    assert_int_equal(count, 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
