@@ -318,6 +318,7 @@ static void check_waits(const struct acceptor *a, const struct synod_message *m,
 void acceptor_check_said(const struct acceptor *a, const struct synod_message *m)
 {
     const int is_vote = m->type == SYNOD_MESSAGE_ACCEPTED;
+    assert(m->vote_count == 0 || m->type == SYNOD_MESSAGE_PROMISE);
     if (!is_vote && m->type != SYNOD_MESSAGE_PREPARE && m->type != SYNOD_MESSAGE_PROMISE) {
         return;
     }

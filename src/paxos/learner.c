@@ -103,6 +103,7 @@ void learner_claim(struct learner *l, synod_member_id member, synod_slot chosen,
     assert(member != 0);
     assert(chosen <= SYNOD_SLOT_MAX); /* Or the slot after it might be none. */
     assert(now_ms >= l->progress_ms);
+    assert(l->claimed <= l->chosen || l->claimer != 0);
     const int is_better = chosen > l->claimed && (member != l->asked || MUTANT(125));
     if (l->claimed > l->chosen && !is_better && !is_next_to_ask(l, member)) {
         return;
