@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,9 @@ static int sync_error;   /* Of every fdatasync(); 0: the real one. */
 static int sync_count;   /* Calls of it. */
 static int pwrite_count; /* Calls of pwrite(). */
 int read_error;          /* Of the next pread(), once; not static, for that is inline somewhere. */
-static int dir_sync_error;  /* Of every fsync(); 0: the real one. */
-static int dir_sync_count;  /* Calls of it for directories. */
-static int extra_addresses; /* The look-up finds so many more, none of which listens. */
+static int dir_sync_error;         /* Of every fsync(); 0: the real one. */
+static int dir_sync_count;         /* Calls of it for directories. */
+static atomic_int extra_addresses; /* The look-up finds so many more, none of which listens. */
 
 ssize_t pwrite(int descriptor, const void *from, size_t size, off_t offset)
 {

@@ -221,7 +221,7 @@ TEST(learner, asks_another_though_who_was_asked_in_vain_claims_more)
         hear(&rig, C);
         rig_forget(&rig);
         claim(&rig, C, 2);
-        claim(&rig, B, (synod_slot)(3 + i));
+        claim(&rig, B, 3 + (synod_slot)i);
         rig_tick(&rig, 100);
         rig_expect(&rig, i % 2 == 0 ? "to B: fetch from slot 1\n" : "to C: fetch from slot 1\n");
     }
