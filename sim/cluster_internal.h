@@ -39,6 +39,9 @@ struct cluster {
     void *context;
 };
 
+/* Whole snapshots on the node's disk. */
+uint32_t cluster_snapshots(const struct cluster *cluster, uint32_t index);
+
 /* What must hold of a process at any time. */
 void cluster_look_at(struct cluster *cluster, uint32_t index);
 

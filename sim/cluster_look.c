@@ -19,14 +19,20 @@ static void count_snapshot(void *context, const char *name)
     *(uint32_t *)context += suffix != NULL && strcmp(suffix, ".snap") == 0;
 }
 
+uint32_t cluster_snapshots(const struct cluster *cluster, uint32_t index)
+{
+    uint32_t snapshots = 0;
+    disk_list(os_sim_disk(cluster->nodes[index].os), "data/snap", count_snapshot, &snapshots);
+    return snapshots;
+}
+
 /* A replica survives members that lie. Here nobody does. And it keeps no snapshot that another has
  * replaced: a disk that fills with them takes no new one. */
 void cluster_look_at(struct cluster *cluster, uint32_t index)
 {
     struct replica_status status;
-    uint32_t snapshots = 0;
+    const uint32_t snapshots = cluster_snapshots(cluster, index);
     replica_status(cluster->nodes[index].replica, &status);
-    disk_list(os_sim_disk(cluster->nodes[index].os), "data/snap", count_snapshot, &snapshots);
     if (snapshots > SNAPSHOTS_MAX) {
         ledger_violate(&cluster->ledger, "disk: node %u keeps %u snapshots", index, snapshots);
     }

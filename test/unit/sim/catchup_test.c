@@ -288,7 +288,6 @@ TEST(replica, votes_in_time_though_its_clients_write_more_than_it_can_forward)
     world_deinit(&world);
 }
 
-/* Make the oldest segment of the node's log unreadable, but for what a process has in memory. */
 static void note_first(void *context, const char *name)
 {
     char *first = context;
@@ -297,6 +296,7 @@ static void note_first(void *context, const char *name)
     }
 }
 
+/* Make the oldest segment of the node's log unreadable, but for what a process has in memory. */
 static void ruin_log(struct cluster *cluster, uint32_t node)
 {
     static const uint8_t garbage[4096] = {0xff};
@@ -357,16 +357,10 @@ static void put_values(struct world *world, struct cluster *cluster, uint32_t no
     assert_int_equal(good, VALUES);
 }
 
-static void count_snapshot(void *context, const char *name)
-{
-    *(uint32_t *)context += strcmp(name + strlen(name) - 5, ".snap") == 0;
-}
-
 /* It had one of its own, of long ago. */
 TEST(replica, keeps_no_snapshot_that_a_received_one_replaces)
 {
     struct world world;
-    uint32_t count = 0;
     world_init(&world, 1, 0);
     struct cluster *cluster = cluster_new(&world, &OPTIONS);
     const uint32_t leader = start_and_elect(&world, cluster);
@@ -383,8 +377,7 @@ TEST(replica, keeps_no_snapshot_that_a_received_one_replaces)
         (void)events_in(&world, 100);
     }
     assert_true(cluster_replica(cluster, late)->snapshot > own);
-    disk_list(os_sim_disk(cluster->nodes[late].os), "data/snap", count_snapshot, &count);
-    assert_int_equal(count, 1);
+    assert_int_equal(cluster_snapshots(cluster, late), 1);
     assert_null(cluster_violation(cluster));
     cluster_free(cluster);
     world_deinit(&world);
