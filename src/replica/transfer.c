@@ -313,15 +313,20 @@ uint64_t transfer_missing(const struct replica *r)
     return offset == 0 || receiving->total < offset ? 0 : receiving->total - offset;
 }
 
-/* What we have begun with is better than what we would have to begin with, as long as it comes. */
-static int is_wanted(const struct replica *r, synod_slot slot)
+/* What we have begun with is better than what we would have to begin with, as long as it comes.
+ * When it does not, what another has will do, though it be no newer: its giver may be gone for
+ * good. */
+static int is_wanted(const struct replica *r, uint32_t member, synod_slot slot)
 {
     const struct receiving *receiving = r->receiving;
-    if (slot <= r->applied) {
+    if (slot <= r->applied || (receiving != NULL && receiving->is_finishing)) {
         return 0;
     }
-    return receiving == NULL || (!receiving->is_finishing && receiving->slot < slot &&
-                                 (receiving->retries >= RETRIES_STUCK || MUTANT(112)));
+    if (receiving == NULL || (MUTANT(112) && receiving->slot < slot)) {
+        return 1;
+    }
+    return receiving->retries >= RETRIES_STUCK &&
+           (receiving->slot < slot || (receiving->member != member && !MUTANT(126)));
 }
 
 static const char *on_offer(struct replica *r, uint32_t member, struct bytes body)
@@ -334,7 +339,7 @@ static const char *on_offer(struct replica *r, uint32_t member, struct bytes bod
     if (slot > SYNOD_SNAPSHOT_SLOT_MAX) {
         return "an offer of a snapshot of a slot that no log reaches";
     }
-    if (!is_wanted(r, slot) ||
+    if (!is_wanted(r, member, slot) ||
         !snapshotting_has_room(r, total, &r->taking_backoff, "cannot receive a snapshot")) {
         return NULL;
     }

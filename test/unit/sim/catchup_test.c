@@ -183,6 +183,52 @@ TEST(replica, goes_on_with_a_snapshot_after_a_broken_connection)
     world_deinit(&world);
 }
 
+/* Who gives the node a snapshot: the one of whom it hears most. */
+static uint32_t giver_of(struct cluster *cluster, uint32_t node)
+{
+    const struct replica *r = cluster_replica(cluster, node);
+    uint64_t most = 0;
+    uint32_t giver = node;
+    for (uint32_t other = 0; other < OPTIONS.nodes; other++) {
+        struct peer_statistics statistics;
+        if (other != node) {
+            peers_statistics(r->peers, r->members[other].peer, &statistics);
+            giver = statistics.bytes_received > most ? other : giver;
+            most = statistics.bytes_received > most ? statistics.bytes_received : most;
+        }
+    }
+    return giver;
+}
+
+/* The giver dies for good, and what the only other member can give is not newer. It will have to
+ * do, and soon: the late one is needed. */
+TEST(replica, takes_a_snapshot_of_another_when_its_giver_has_gone)
+{
+    struct world world;
+    uint32_t good = 0;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    make_narrow(cluster, 1000000);
+    cluster_start(cluster, late);
+    (void)events_in(&world, 2000000);
+    const uint32_t giver = giver_of(cluster, late);
+    const uint32_t other = OPTIONS.nodes - late - giver;
+    assert_non_null(cluster_replica(cluster, late)->receiving);
+    assert_true(cluster_replica(cluster, other)->snapshot <=
+                cluster_replica(cluster, giver)->snapshot);
+    cluster_kill(cluster, giver, 1);
+    (void)events_in(&world, 15000000);
+    assert_int_equal(lag(cluster, late, other), 0);
+    assert_int_equal(cluster_counts(cluster).restores, 1);
+    put_value(cluster, late, VALUE_BYTES, &good);
+    (void)events_in(&world, 2000000);
+    assert_int_equal(good, 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
 /* Twenty thousand small entries, from a quarter of the way round the world: asked for one message
  * at a time they would take half a minute. */
 TEST(replica, catches_up_with_many_entries_from_far_away)
