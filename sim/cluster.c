@@ -242,6 +242,7 @@ void cluster_start(struct cluster *cluster, uint32_t index)
         options.backlog_bytes_max = cluster->options.backlog_bytes_max;
     }
     options.segment_bytes = cluster->options.segment_bytes;
+    options.window = cluster->options.window;
     options.heartbeat_ms = cluster->options.heartbeat_ms;
     options.election_ms = cluster->options.election_ms;
     make_machine(cluster, index, &machine);

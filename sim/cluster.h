@@ -22,6 +22,7 @@ struct cluster_options {
     uint64_t cache_bytes;
     uint64_t backlog_bytes_max; /* 0: the default. */
     uint32_t segment_bytes;
+    uint32_t window; /* 0: the default. */
     uint32_t heartbeat_ms;
     uint32_t election_ms;
     struct net_options net;

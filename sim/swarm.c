@@ -131,6 +131,13 @@ static void widen_links(struct swarm *swarm)
     *width = *width != 0 && *width < least ? least : *width;
 }
 
+/* Who is away for a while is many windows behind, or most of one. */
+static uint32_t draw_window(struct world *world)
+{
+    const uint32_t window = 8u << world_below(world, 6);
+    return world_chance(world, 1, 2) ? window : 0;
+}
+
 static void draw_workload(struct swarm *swarm, struct world *world)
 {
     struct workload_options *workload = &swarm->workload;
@@ -208,6 +215,7 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
     widen_links(swarm);
     draw_workload(swarm, world);
     draw_misfortunes(swarm, world);
+    swarm->cluster.window = draw_window(world);
     apply_limits(swarm, limits);
     world->prng.state ^= (uint64_t)limits->variation << 32;
 }

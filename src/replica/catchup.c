@@ -137,11 +137,19 @@ static void entries_were_read(struct os_work *work)
     replica_work_done(r);
 }
 
+/* What the member may have now, and we can give: less than this. */
+static synod_slot serve_limit(const struct replica *r, uint32_t member)
+{
+    const synod_slot end = r->members[member].serve_end;
+    return end <= r->applied ? end : r->applied + 1;
+}
+
 /* Plan what to read for the entries from `slot` on. Returns how many. */
 static uint32_t plan_reading(struct replica *r, synod_slot slot, struct serve *serve)
 {
+    const synod_slot limit = serve_limit(r, serve->member);
     uint64_t bytes = 0;
-    for (; slot <= r->applied && serve->count < SERVE_ENTRIES_MAX; slot++) {
+    for (; slot < limit && serve->count < SERVE_ENTRIES_MAX; slot++) {
         const struct log_slot *at = log_at(&r->log, slot);
         const uint32_t i = serve->count;
         if (at == NULL || at->kind == 0 || (i > 0 && bytes + at->size > SERVE_BYTES_MAX)) {
@@ -186,10 +194,11 @@ static uint32_t serve_from_memory(struct replica *r, uint32_t member, synod_slot
 {
     struct synod_entry entries[SERVE_ENTRIES_MAX];
     struct bytes values[SERVE_ENTRIES_MAX];
+    const synod_slot limit = serve_limit(r, member);
     uint32_t count = 0;
     uint64_t bytes = 0;
 
-    for (; slot <= r->applied && count < SERVE_ENTRIES_MAX; slot++) {
+    for (; slot < limit && count < SERVE_ENTRIES_MAX; slot++) {
         const struct log_slot *at = log_at(&r->log, slot);
         if (at == NULL || at->kind == 0 || (count > 0 && bytes + at->size > SERVE_BYTES_MAX) ||
             (at->kind == SYNOD_ENTRY_VALUE && at->values == NULL)) {
@@ -226,7 +235,7 @@ static void go_on(struct replica *r, uint32_t member)
     if (it->serve_next < it->serve_asked) {
         it->serve_next = it->serve_asked;
     }
-    while (it->serve == NULL && it->serve_next < it->serve_end && it->serve_next <= r->applied) {
+    while (it->serve == NULL && it->serve_next < serve_limit(r, member)) {
         if (peers_queued(r->peers, it->peer) > QUEUE_MAX || bytes_ahead(r, it) > AHEAD_BYTES) {
             MARK("catchup: sends no entries behind much that has not left");
             return; /* It asks again as they come. */
@@ -262,8 +271,9 @@ void catchup_serve(struct replica *r, const struct synod_serve *serve)
     if (it->serve == NULL && !is_new) {
         it->serve_next = serve->slot;
     }
-    it->serve_end =
-        serve->slot + (is_new && !MUTANT(115) ? r->core_options.window / 2 : SERVE_ENTRIES_MAX);
+    const uint32_t ahead = r->core_options.window / 2; /* It could not remember much more. */
+    const uint32_t message = ahead < SERVE_ENTRIES_MAX ? ahead : SERVE_ENTRIES_MAX;
+    it->serve_end = serve->slot + (is_new && !MUTANT(115) ? ahead : message);
     go_on(r, (uint32_t)member);
 }
 

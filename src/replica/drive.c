@@ -200,13 +200,13 @@ static void held_free(struct replica *r, struct held *held)
     }
 }
 
-/* A candidate asks again each heartbeat until our disk has the promise, and its votes may be large:
- * the newest answer says all that those before it say. */
-static void forget_promise(struct replica *r, uint32_t member)
+/* A candidate asks again each heartbeat until our disk has the promise, and its votes may be large;
+ * we ask for entries again and again: the newest says all that those before it say. */
+static void forget_earlier(struct replica *r, uint32_t member, enum synod_message_type type)
 {
     for (struct list *link = r->held.next; link != &r->held; link = link->next) {
         struct held *held = LIST_ITEM(link, struct held, link);
-        if (held->member == member && held->type == SYNOD_MESSAGE_PROMISE) {
+        if (held->member == member && held->type == (uint32_t)type) {
             held_free(r, held);
             return; /* There is one at most. */
         }
@@ -222,8 +222,8 @@ static void hold(struct replica *r, uint32_t member, const struct synod_message 
     for (uint32_t i = 0; i < value_count; i++) {
         size += values[i].size;
     }
-    if (m->type == SYNOD_MESSAGE_PROMISE && !MUTANT(108)) {
-        forget_promise(r, member);
+    if ((m->type == SYNOD_MESSAGE_PROMISE && !MUTANT(108)) || m->type == SYNOD_MESSAGE_FETCH) {
+        forget_earlier(r, member, m->type);
     }
     struct held *held = held_new(r, size);
     if (held == NULL) {
@@ -247,6 +247,17 @@ static void hold(struct replica *r, uint32_t member, const struct synod_message 
     list_append(is_ready && member == r->options.self ? &r->to_self : &r->held, &held->link);
 }
 
+/* What it would bring now would not be taken (frames.c): it leaves when the disk has caught up. */
+static void hold_fetch(struct replica *r, uint32_t member, const struct synod_message *m)
+{
+    struct synod_message fetch = *m;
+    assert(m->type == SYNOD_MESSAGE_FETCH && replica_is_behind(r));
+    if (r->pair_count > 0 && !MUTANT(127)) {
+        fetch.after_lsn = r->pairs[(r->pair_first + r->pair_count - 1) % r->pair_capacity].core;
+        hold(r, member, &fetch, NULL, 0);
+    }
+}
+
 static void send_messages(struct replica *r, const struct synod_event *event)
 {
     const struct synod_effects *effects = r->effects;
@@ -256,7 +267,8 @@ static void send_messages(struct replica *r, const struct synod_event *event)
         const int member = replica_member_of(r, m->to);
         assert(member >= 0);
         if (m->type == SYNOD_MESSAGE_FETCH && replica_is_behind(r)) {
-            continue; /* What it would bring would not be taken (frames.c). */
+            hold_fetch(r, (uint32_t)member, m);
+            continue;
         }
         const uint32_t value_count = gather_values(m, r->arrays.values);
         if ((uint32_t)member == r->options.self || m->after_lsn > r->durable) {

@@ -108,6 +108,14 @@ static int allocate_arrays(struct replica *r)
     return r->arrays.entries == NULL || r->arrays.votes == NULL || r->arrays.values == NULL;
 }
 
+static void set_window(struct synod_options *options, uint32_t window)
+{
+    options->window = window;
+    if (options->pipeline_max > window / 2) {
+        options->pipeline_max = window / 2;
+    }
+}
+
 static void set_core_options(struct replica *r)
 {
     struct synod_options *options = &r->core_options;
@@ -122,6 +130,9 @@ static void set_core_options(struct replica *r)
     options->heartbeat_ms = r->options.heartbeat_ms;
     options->election_ms = r->options.election_ms;
     options->retry_ms = r->options.heartbeat_ms;
+    if (r->options.window != 0) {
+        set_window(options, r->options.window);
+    }
     os_random(r->os, &options->seed, sizeof options->seed);
 }
 

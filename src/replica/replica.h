@@ -65,6 +65,8 @@ struct replica_options {
                                            * proposed, and no entry of another member is voted for
                                            * or learned. */
     uint32_t segment_bytes;               /* Of the log's files; 0: its default. */
+    uint32_t window;                      /* Of the core, in slots: a power of two, and no less than
+                                           * in an earlier life. 0: its default. */
 };
 
 /* Set every limit and time to its default and everything else to zero. */
