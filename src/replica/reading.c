@@ -1,8 +1,9 @@
 /* reading.c -- reads: one question for all that wait.
  *
  * Reads that come in one turn share a question of the core; those that come while a few are out
- * join the next. A question without an answer is asked anew, under a new number: an answer to
- * the first try must not confirm a read that came after it was asked. */
+ * join the next. Nobody joins a question that was asked once: so an answer to whatever was asked
+ * since confirms all that wait for it. That it takes longer to answer than a question is waited
+ * for is no harm, then, and where the members are far from each other it always does. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -78,7 +79,8 @@ int replica_read(struct replica *r, replica_read_callback callback, void *contex
 static int ask(struct replica *r, struct read_batch *batch)
 {
     const uint64_t id = replica_next_read(r);
-    batch->id = id;
+    batch->first = batch->first == 0 || MUTANT(129) ? id : batch->first;
+    batch->is_asked = 1;
     batch->asked_us = os_now_us(r->os);
     if (r->reading == batch) {
         r->reading = NULL; /* Reads that come from now on need a later question. */
@@ -88,8 +90,11 @@ static int ask(struct replica *r, struct read_batch *batch)
     }
     const int outcome = drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_READ, .id = id});
     if (outcome != 0) {
-        batch->id = 0; /* A read that was refused has no effects: the batch still stands. */
-        r->reading = r->reading == NULL ? batch : r->reading;
+        batch->is_asked = 0; /* A read that was refused has no effects: the batch still stands. */
+        if (batch->first == id) {
+            batch->first = 0;
+            r->reading = r->reading == NULL ? batch : r->reading;
+        }
     }
     return outcome;
 }
@@ -99,7 +104,7 @@ static uint32_t questions_out(const struct replica *r)
     uint32_t count = 0;
     for (const struct list *link = r->reads.next; link != &r->reads; link = link->next) {
         const struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
-        count += batch->id != 0 && !batch->is_confirmed;
+        count += batch->is_asked && !batch->is_confirmed;
     }
     return count;
 }
@@ -112,7 +117,7 @@ void reading_turn_end(struct replica *r)
     while (link != &r->reads) {
         struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
         link = link->next;
-        if (batch->id == 0 && !batch->is_confirmed) {
+        if (!batch->is_asked && !batch->is_confirmed) {
             if (questions_out(r) >= QUESTIONS_MAX && !MUTANT(100)) {
                 MARK("reading: waits until fewer questions are out");
                 return;
@@ -126,22 +131,26 @@ void reading_turn_end(struct replica *r)
     }
 }
 
+/* Numbers count up, and begin again after 2^32. */
+static int is_answer_to(const struct read_batch *batch, uint64_t id)
+{
+    return batch->first == 0 ? MUTANT(130) : (uint32_t)(id - batch->first) < UINT32_MAX / 2;
+}
+
 void reading_on_index(struct replica *r, uint64_t id, synod_slot index)
 {
     struct list *link, *next;
     LIST_FOREACH (&r->reads, link, next) {
         struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
-        if (batch->id == id && !batch->is_confirmed) {
+        if (!batch->is_confirmed && is_answer_to(batch, id)) {
             batch->is_confirmed = 1;
-            batch->index = index;
-            if (r->applied >= index || MUTANT(35)) {
-                batch_end(r, batch, 0);
-            } else {
+            batch->index = MUTANT(35) ? 0 : index;
+            if (r->applied < batch->index) {
                 MARK("reading: waits until its index is applied");
             }
-            return;
         }
     }
+    reading_on_applied(r);
 }
 
 void reading_on_applied(struct replica *r)
@@ -163,9 +172,7 @@ void reading_on_leader(struct replica *r)
     struct list *link, *next;
     LIST_FOREACH (&r->reads, link, next) {
         struct read_batch *batch = LIST_ITEM(link, struct read_batch, link);
-        if (!batch->is_confirmed) {
-            batch->id = 0;
-        }
+        batch->is_asked = 0;
     }
 }
 
@@ -182,9 +189,9 @@ void reading_tick(struct replica *r)
             MARK("reading: fails for want of a leader");
             batch_end(r, batch, SYNOD_ERR_NO_LEADER);
             link = r->reads.next;
-        } else if (batch->id != 0 && !batch->is_confirmed && now - batch->asked_us >= patience) {
+        } else if (batch->is_asked && !batch->is_confirmed && now - batch->asked_us >= patience) {
             MARK("reading: asks again");
-            batch->id = 0;
+            batch->is_asked = 0;
         }
     }
 }

@@ -113,10 +113,11 @@ struct backoff {
 /* Reads that share one question. */
 struct read_batch {
     struct list link;
-    uint64_t id;          /* The core's number; 0: not asked, or to be asked again. */
+    uint64_t first;       /* The number of its first question; 0: reads may still join. */
     uint64_t asked_us;    /* When it was asked last. */
     uint64_t deadline_us; /* When to give up. */
     synod_slot index;     /* Once is_confirmed: the state to wait for. */
+    uint32_t is_asked;    /* And it is not yet time to ask again. */
     uint32_t is_confirmed;
     uint32_t count;
     uint32_t capacity;

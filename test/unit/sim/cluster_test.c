@@ -349,15 +349,15 @@ static void on_read(void *context, int error)
     outcomes->bad += error != 0;
 }
 
-/* A follower is 25 ms away from the others, and is asked to read again and again, each time in
+/* A follower is far away from the others, and is asked to read again and again, each time in
  * another turn of its loop. In the end all is answered, and few frames were sent for it. */
-static void read_in_many_turns(int hears_the_leader, uint32_t reads)
+static void read_in_many_turns(int hears_the_leader, uint32_t reads, uint64_t delay_us)
 {
     struct cluster_options options = OPTIONS;
     struct replica_status status;
     struct outcomes outcomes = {0};
     struct world world;
-    options.net.delay_us_min = options.net.delay_us_max = 25000;
+    options.net.delay_us_min = options.net.delay_us_max = delay_us;
     world_init(&world, 1, 0);
     struct cluster *cluster = cluster_new(&world, &options);
     start_all(cluster);
@@ -375,7 +375,7 @@ static void read_in_many_turns(int hears_the_leader, uint32_t reads)
         cluster_touch(cluster, reader);
         (void)events_in(&world, 100);
     }
-    (void)events_in(&world, 1000000);
+    (void)events_in(&world, 1000000 + 20 * delay_us);
     assert_int_equal(outcomes.good, reads);
     assert_int_equal(outcomes.bad, 0);
     assert_true(net_counts(cluster_net(cluster)).frames - frames < 1000);
@@ -386,8 +386,15 @@ static void read_in_many_turns(int hears_the_leader, uint32_t reads)
 
 TEST(replica, answers_reads_of_any_number_of_turns)
 {
-    read_in_many_turns(1, 4000);
-    read_in_many_turns(0, 500);
+    read_in_many_turns(1, 4000, 25000);
+    read_in_many_turns(0, 500, 25000);
+}
+
+/* There and back takes longer than a question is waited for. */
+TEST(replica, answers_reads_from_far_away)
+{
+    read_in_many_turns(1, 1000, 150000);
+    read_in_many_turns(0, 500, 150000);
 }
 
 /* Of messages that call forth each other no judge of the protocol complains. */
