@@ -121,6 +121,15 @@ synod_member_id election_via(const struct synod_core *c)
     return 0;
 }
 
+synod_slot election_reach(const struct synod_core *c, uint32_t position)
+{
+    const struct election_peer *peer = &c->election.peers[position];
+    assert(position < c->options.members.count);
+    assert(peer->chosen <= SYNOD_SLOT_MAX);
+    return peer->answered_ms == 0 || MUTANT(131) ? SYNOD_SLOT_ALL
+                                                 : peer->chosen + c->options.window;
+}
+
 static struct synod_status_report own_status(const struct synod_core *c)
 {
     const uint32_t heard = election_heard(c);
@@ -195,6 +204,7 @@ void election_on_ask(struct synod_core *c, const struct synod_message *m, struct
     assert(synod_ballot_is_none(m->ballot) || m->ballot.member == m->from);
 
     c->election.peers[position].status = m->status;
+    c->election.peers[position].chosen = m->chosen;
     if (leads_with_quorum(&m->status) && !synod_ballot_is_none(m->ballot) &&
         synod_ballot_compare(m->ballot, c->acceptor.promised) >= 0) {
         election_follow(c, m->ballot);
@@ -220,6 +230,7 @@ void election_on_answer(struct synod_core *c, const struct synod_message *m, str
     peer->answered = m->id;
     peer->answered_ms = c->now_ms;
     peer->status = m->status;
+    peer->chosen = m->chosen;
     if ((leads_with_quorum(&m->status) || vouches(c, &m->status)) &&
         synod_ballot_compare(m->status.leader, c->acceptor.promised) >= 0) {
         election_follow(c, m->status.leader);
@@ -341,6 +352,7 @@ void election_on_disconnected(struct synod_core *c, synod_member_id member, stru
     }
     c->election.peers[position].answered_ms = 0;
     c->election.peers[position].status = (struct synod_status_report){0};
+    c->election.peers[position].chosen = 0;
     if (c->election.leader.member == member) {
         MARK("election: a leader is lost with its connection");
         lose_leader(c, SYNOD_WHY_DISCONNECTED);

@@ -26,7 +26,8 @@ struct election_peer {
     uint64_t answered;    /* The greatest question of ours that it answered. */
     uint64_t confirmed;   /* The greatest question to which it said, under our present
                                * ballot, that it had promised nothing higher. */
-    struct synod_status_report status; /* The last it said about itself. */
+    struct synod_status_report status; /* The last it said about itself, ... */
+    synod_slot chosen;                 /* ... and how much it then knew to be chosen. */
 };
 
 struct election {
@@ -56,6 +57,9 @@ uint32_t election_heard(const struct synod_core *c);
 
 /* Whom to give what is for the leader, as in struct synod_status. */
 synod_member_id election_via(const struct synod_core *c);
+
+/* The last slot for which the member at `position` could remember a vote, as far as we know. */
+synod_slot election_reach(const struct synod_core *c, uint32_t position);
 
 void election_on_ask(struct synod_core *c, const struct synod_message *m, struct outbox *out);
 void election_on_answer(struct synod_core *c, const struct synod_message *m, struct outbox *out);

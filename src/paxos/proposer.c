@@ -464,12 +464,14 @@ static synod_slot end_of_proposals(const struct synod_core *c)
     return c->proposer.next < end ? c->proposer.next : end;
 }
 
-/* Send `position` again what it has not accepted, if it is time; everything if `is_now`. Returns
- * the slot up to which that was done: one message may not hold it all. */
+/* Send `position` again what it has not accepted, if it is time; everything if `is_now`. Not what
+ * it could not remember: that would take the room on a narrow link of what it has to learn first.
+ * Returns the slot up to which that was done: one message may not hold it all. */
 static synod_slot resend(struct synod_core *c, uint32_t position, int is_now, struct outbox *out)
 {
     struct proposer *p = &c->proposer;
     const synod_slot end = end_of_proposals(c);
+    const synod_slot reach = election_reach(c, position);
     struct synod_entry *entries = outbox_entries(out, c->options.entries_max);
     synod_slot slot = c->learner.chosen + 1;
     uint32_t count = 0;
@@ -478,7 +480,7 @@ static synod_slot resend(struct synod_core *c, uint32_t position, int is_now, st
     for (; slot < end; slot++) {
         const struct proposal *proposal = proposal_at(p, slot);
         if (proposal == NULL || proposal->state != PROPOSAL_SENT ||
-            (proposal->acks & 1u << position) != 0) {
+            (proposal->acks & 1u << position) != 0 || slot > reach) {
             continue;
         }
         assert(proposal->sent_ms <= c->now_ms);

@@ -238,9 +238,10 @@ static void go_on(struct replica *r, uint32_t member)
     while (it->serve == NULL && it->serve_next < serve_limit(r, member)) {
         if (peers_queued(r->peers, it->peer) > QUEUE_MAX || bytes_ahead(r, it) > AHEAD_BYTES) {
             MARK("catchup: sends no entries behind much that has not left");
-            return; /* It asks again as they come. */
+            return; /* Later. */
         }
         if (it->serve_next < r->log.first || log_at(&r->log, it->serve_next) == NULL) {
+            it->serve_end = 0;
             transfer_offer(r, member);
             return;
         }
@@ -275,6 +276,13 @@ void catchup_serve(struct replica *r, const struct synod_serve *serve)
     const uint32_t message = ahead < SERVE_ENTRIES_MAX ? ahead : SERVE_ENTRIES_MAX;
     it->serve_end = serve->slot + (is_new && !MUTANT(115) ? ahead : message);
     go_on(r, (uint32_t)member);
+}
+
+void catchup_tick(struct replica *r)
+{
+    for (uint32_t i = 0; i < r->options.member_count && !MUTANT(132); i++) {
+        go_on(r, i); /* Much had not left when it was asked for. */
+    }
 }
 
 void catchup_forget(struct replica *r, uint32_t member)

@@ -444,6 +444,7 @@ static void tick(struct replica *r)
     submit_expire(r);
     reading_tick(r);
     if (r->phase == PHASE_RUNNING) {
+        catchup_tick(r);
         transfer_tick(r);
         snapshotting_consider(r);
     } else if (r->phase == PHASE_FOUNDING) {

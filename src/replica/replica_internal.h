@@ -345,6 +345,7 @@ void reading_drop_all(struct replica *r); /* Without a word to those who wait. *
 
 /* -- catchup.c -- */
 void catchup_serve(struct replica *r, const struct synod_serve *serve);
+void catchup_tick(struct replica *r);
 void catchup_forget(struct replica *r, uint32_t member); /* Its connection broke. */
 
 /* -- transfer.c -- */

@@ -22,6 +22,7 @@ enum {
         128 << 10, /* A bundle for the leader is closed when it has this much, ... */
     PASSED_ON_QUEUE_MAX = 1 << 20, /* The same for those of others: what is not sent is lost. */
     FORWARD_QUEUE_MAX = 64 << 10,  /* ... and none is sent behind more than that. */
+    PROPOSE_QUEUE_MAX = 64 << 10,  /* No entry behind more than that, to a quorum. */
 };
 
 /* -- Commands under way ------------------------------------------------------------------- */
@@ -249,9 +250,25 @@ static int is_disk_behind(const struct replica *r)
     return 1;
 }
 
+/* What is proposed behind much that has not left is not chosen the sooner for it; but heartbeats
+ * wait behind it, and who is not heard leads no more. */
+static int are_ways_full(const struct replica *r)
+{
+    uint32_t free_ways = 1; /* Our own. */
+    for (uint32_t i = 0; i < r->options.member_count; i++) {
+        free_ways += i != r->options.self && peers_is_connected(r->peers, r->members[i].peer) &&
+                     peers_queued(r->peers, r->members[i].peer) <= PROPOSE_QUEUE_MAX;
+    }
+    if (free_ways >= r->core_options.members.phase2 || MUTANT(133)) {
+        return 0;
+    }
+    MARK("submit: proposes nothing behind much that has not left");
+    return 1;
+}
+
 static void propose(struct replica *r)
 {
-    while (!in_flight(r) && !is_disk_behind(r) && r->phase == PHASE_RUNNING) {
+    while (!in_flight(r) && !is_disk_behind(r) && !are_ways_full(r) && r->phase == PHASE_RUNNING) {
         if (r->ready == NULL) {
             r->ready = make_value(r);
         }

@@ -364,6 +364,68 @@ TEST(replica, votes_in_time_though_its_clients_write_more_than_it_can_forward)
     world_deinit(&world);
 }
 
+/* The third has gone, so nothing is chosen before the late one has what it lacks. What clients
+ * write meanwhile it could not remember yet: to propose it again and again would fill the link. */
+static void catch_up_beside_large_values(uint64_t snapshot_bytes)
+{
+    struct cluster_options options = OPTIONS;
+    struct world world;
+    uint32_t good = 0;
+    options.snapshot_bytes = snapshot_bytes;
+    options.segment_bytes = 16 << 20;
+    options.window = 16;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leads = (late + 2) % OPTIONS.nodes;
+    make_narrow(cluster, 1000000);
+    cluster_kill(cluster, (late + 1) % OPTIONS.nodes, 1);
+    cluster_start(cluster, late);
+    for (uint32_t i = 0; i < 40; i++) {
+        put_value(cluster, leads, 700000, &good);
+        (void)events_in(&world, 1000000);
+    }
+    (void)events_in(&world, 5000000);
+    assert_int_equal(lag(cluster, late, leads), 0);
+    assert_true(good > 0);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+TEST(replica, takes_entries_beside_large_values_that_it_cannot_take_yet)
+{
+    catch_up_beside_large_values(400 << 20);
+}
+
+TEST(replica, takes_a_snapshot_beside_large_values_that_it_cannot_take_yet)
+{
+    catch_up_beside_large_values(OPTIONS.snapshot_bytes);
+}
+
+/* Clients have more to say at once than the link to the only other member carries in an election
+ * time-out, or in five. That takes its time, and is no reason to lose the leader. */
+TEST(replica, leads_on_though_much_is_written_at_once_over_a_narrow_link)
+{
+    struct world world;
+    uint32_t good = 0;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t leads = start_and_elect(&world, cluster);
+    make_narrow(cluster, 2000000);
+    cluster_kill(cluster, (leads + 1) % OPTIONS.nodes, 1);
+    for (uint32_t i = 0; i < 16; i++) {
+        put_value(cluster, leads, 600000, &good);
+    }
+    assert_int_equal(seconds_led(&world, cluster, 10), 10);
+    assert_true(good > 12);
+    put_small(cluster, leads, &good);
+    (void)events_in(&world, 1000000);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
 static void note_first(void *context, const char *name)
 {
     char *first = context;
