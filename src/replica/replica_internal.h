@@ -375,7 +375,14 @@ int snapshotting_has_room(struct replica *r, uint64_t bytes, struct backoff *bac
 
 /* Something has failed at `now_us`. */
 void backoff_begin(struct backoff *backoff, uint64_t now_us);
+
+/* Replace the state by the snapshot of `slot`, and tell the core. On error the state is gone. */
 int snapshotting_load(struct replica *r, synod_slot slot, struct report *report);
+
+/* The same with one that was received and checked; but only when the machine has taken what is in
+ * it may a life begin with it. `file` is freed, whatever comes of it. */
+int snapshotting_take(struct replica *r, synod_slot slot, struct snapshot_receive *file,
+                      struct report *report);
 void snapshotting_trim(struct replica *r);
 
 /* Those before the newest have done their service; whoever reads one has it open. */

@@ -233,7 +233,38 @@ static int load_piece(void *context, const void *data, size_t size)
     return r->machine.restore_piece(r->machine.context, data, size);
 }
 
-/* Replace the state by the snapshot of `slot`, and tell the core. On error the state is gone. */
+/* Replace the state by what is in the snapshot. On error the state is gone. */
+static int restore(struct replica *r, struct snapshot *snapshot, struct report *report)
+{
+    int error = snapshot_check(snapshot, r->table_hash, 0, report);
+    if (error == 0) {
+        error = check_machine(r, r->machine.restore_begin(r->machine.context), report);
+    }
+    if (error == 0) {
+        error = snapshot_load(snapshot, (struct snapshot_sink){r, load_piece}, report);
+    }
+    if (error == 0) {
+        error = check_machine(r, r->machine.restore_end(r->machine.context), report);
+    }
+    return error;
+}
+
+/* The state is that of `slot` now, and so it is on the disk. */
+static void adopt(struct replica *r, synod_slot slot)
+{
+    r->snapshot = slot;
+    slot += MUTANT(26);
+    r->applied = slot;
+    log_trim(&r->log, slot);
+    const struct synod_event event = {
+        .type = SYNOD_EVENT_SNAPSHOT, .now_ms = replica_now_ms(r), .slot = slot};
+    if (r->phase == PHASE_RUNNING) {
+        (void)drive_step(r, &event);
+    } else {
+        (void)replica_step_core(r, &event);
+    }
+}
+
 int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
 {
     struct snapshot *snapshot;
@@ -246,30 +277,31 @@ int snapshotting_load(struct replica *r, synod_slot slot, struct report *report)
     if (error != 0) {
         return error;
     }
-    error = snapshot_check(snapshot, r->table_hash, 0, report);
-    if (error == 0) {
-        error = check_machine(r, r->machine.restore_begin(r->machine.context), report);
-    }
-    if (error == 0) {
-        error = snapshot_load(snapshot, (struct snapshot_sink){r, load_piece}, report);
-    }
-    if (error == 0) {
-        error = check_machine(r, r->machine.restore_end(r->machine.context), report);
-    }
+    error = restore(r, snapshot, report);
     snapshot_close(snapshot);
-    if (error != 0) {
+    if (error == 0) {
+        adopt(r, slot);
+    }
+    return error;
+}
+
+int snapshotting_take(struct replica *r, synod_slot slot, struct snapshot_receive *file,
+                      struct report *report)
+{
+    struct snapshot *snapshot;
+    int error = snapshot_receive_open(file, report, &snapshot);
+    if (error == 0) {
+        error = restore(r, snapshot, report);
+        snapshot_close(snapshot);
+    }
+    if (error != 0 && !MUTANT(88)) {
+        snapshot_receive_free(file);
         return error;
     }
-    r->snapshot = slot;
-    slot += MUTANT(26);
-    r->applied = slot;
-    log_trim(&r->log, slot);
-    const struct synod_event event = {
-        .type = SYNOD_EVENT_SNAPSHOT, .now_ms = replica_now_ms(r), .slot = slot};
-    if (r->phase == PHASE_RUNNING) {
-        (void)drive_step(r, &event);
-    } else {
-        (void)replica_step_core(r, &event);
+    const int failure = snapshot_receive_install(file, error == 0 ? report : NULL);
+    error = error == 0 ? failure : error;
+    if (error == 0) {
+        adopt(r, slot);
     }
-    return 0;
+    return error;
 }

@@ -57,8 +57,8 @@ struct receiving {
     uint64_t total;
     struct snapshot_receive *file;
     uint64_t asked_us;
-    uint32_t retries;      /* Since a piece last came. */
-    uint32_t is_finishing; /* A worker checks and installs it. */
+    uint32_t retries; /* Since a piece last came. */
+    uint32_t is_away; /* A worker has the file, and syncs it or checks it. */
     int error;
     struct report report;
 };
@@ -279,11 +279,18 @@ static void pull(struct replica *r)
     frames_send_numbers(r, receiving->member, FRAME_SNAPSHOT_PULL, request, 2);
 }
 
+static void free_receiving(struct receiving *receiving)
+{
+    if (receiving->file != NULL) {
+        snapshot_receive_free(receiving->file);
+    }
+    free(receiving);
+}
+
 static void stop_receiving(struct replica *r)
 {
-    if (r->receiving != NULL && !r->receiving->is_finishing) {
-        snapshot_receive_free(r->receiving->file);
-        free(r->receiving);
+    if (r->receiving != NULL && !r->receiving->is_away) {
+        free_receiving(r->receiving);
         r->receiving = NULL;
     }
 }
@@ -294,7 +301,7 @@ static void stop_receiving(struct replica *r)
 void transfer_on_connected(struct replica *r, uint32_t member)
 {
     struct receiving *receiving = r->receiving;
-    if (receiving == NULL || receiving->member != member || receiving->is_finishing) {
+    if (receiving == NULL || receiving->member != member || receiving->is_away) {
         return;
     }
     if (++receiving->retries > RETRIES_MAX) {
@@ -308,8 +315,7 @@ void transfer_on_connected(struct replica *r, uint32_t member)
 uint64_t transfer_missing(const struct replica *r)
 {
     const struct receiving *receiving = r->receiving;
-    const uint64_t offset =
-        receiving == NULL || receiving->is_finishing ? 0 : snapshot_receive_offset(receiving->file);
+    const uint64_t offset = receiving == NULL ? 0 : snapshot_receive_offset(receiving->file);
     return offset == 0 || receiving->total < offset ? 0 : receiving->total - offset;
 }
 
@@ -319,7 +325,7 @@ uint64_t transfer_missing(const struct replica *r)
 static int is_wanted(const struct replica *r, uint32_t member, synod_slot slot)
 {
     const struct receiving *receiving = r->receiving;
-    if (slot <= r->applied || (receiving != NULL && receiving->is_finishing)) {
+    if (slot <= r->applied || (receiving != NULL && receiving->is_away)) {
         return 0;
     }
     if (receiving == NULL || (MUTANT(112) && receiving->slot < slot)) {
@@ -369,20 +375,17 @@ static const char *on_offer(struct replica *r, uint32_t member, struct bytes bod
     return NULL;
 }
 
-static void finish_file(struct os_work *work)
+static void sync_file(struct os_work *work)
+{
+    struct receiving *receiving = LIST_ITEM(work, struct receiving, work);
+    receiving->error = snapshot_receive_sync(receiving->file, &receiving->report);
+}
+
+static void check_file(struct os_work *work)
 {
     struct receiving *receiving = LIST_ITEM(work, struct receiving, work);
     receiving->error =
-        snapshot_receive_finish(receiving->file, receiving->r->table_hash, 0, &receiving->report);
-}
-
-/* Nobody knows yet whether it is a state that our machine can take, so it must not be what the next
- * life begins with. */
-static void discard(const struct replica *r, const struct receiving *receiving)
-{
-    if (receiving->slot != r->snapshot && !MUTANT(88)) {
-        (void)snapshot_remove(r->os, r->options.data_dir, receiving->slot, NULL);
-    }
+        snapshot_receive_check(receiving->file, receiving->r->table_hash, 0, &receiving->report);
 }
 
 /* The file is whole, checked and durable: put it in the place of our state. */
@@ -390,13 +393,13 @@ static void install(struct replica *r, struct receiving *receiving)
 {
     if (receiving->slot <= r->applied) {
         MARK("transfer: has got there without the snapshot");
-        discard(r, receiving);
         return;
     }
-    if (snapshotting_load(r, receiving->slot, &receiving->report) != 0) {
+    struct snapshot_receive *file = receiving->file;
+    receiving->file = NULL;
+    if (snapshotting_take(r, receiving->slot, file, &receiving->report) != 0) {
         /* The old state is gone from memory, but not from the disk: the next life goes on with it,
-         * if it does not find what was given to this one. */
-        discard(r, receiving);
+         * since it does not find what was given to this one. */
         replica_fail(r, &receiving->report);
         return;
     }
@@ -411,22 +414,36 @@ static void install(struct replica *r, struct receiving *receiving)
     reading_on_applied(r);
 }
 
-static void file_was_finished(struct os_work *work)
+static void file_is_back(struct os_work *work)
 {
     struct receiving *receiving = LIST_ITEM(work, struct receiving, work);
     struct replica *r = receiving->r;
+    const int is_whole = snapshot_receive_offset(receiving->file) >= receiving->total;
 
+    receiving->is_away = 0;
+    if (receiving->error == 0 && !is_whole && r->phase == PHASE_RUNNING) {
+        pull(r);
+        replica_work_done(r);
+        return;
+    }
     r->receiving = NULL;
     if (receiving->error != 0) {
-        replica_warn("a received snapshot was refused", &receiving->report);
+        replica_warn(is_whole ? "a received snapshot was refused" : "cannot receive a snapshot",
+                     &receiving->report);
         backoff_begin(&r->taking_backoff, os_now_us(r->os));
     } else if (r->phase == PHASE_RUNNING) {
         install(r, receiving);
-    } else {
-        discard(r, receiving);
     }
-    free(receiving);
+    free_receiving(receiving);
     replica_work_done(r);
+}
+
+/* The loop does not wait for the disk. What comes meanwhile is dropped, and asked for again. */
+static void give_away(struct receiving *receiving, void (*run)(struct os_work *work))
+{
+    receiving->is_away = 1;
+    receiving->work = (struct os_work){.run = run, .done = file_is_back};
+    replica_work(receiving->r, &receiving->work);
 }
 
 static const char *on_piece(struct replica *r, uint32_t member, struct bytes body)
@@ -437,7 +454,7 @@ static const char *on_piece(struct replica *r, uint32_t member, struct bytes bod
     }
     const uint64_t offset = get_u64(body.data + 16);
     const struct bytes piece = bytes_of(body.data + HEAD_BYTES, body.size - HEAD_BYTES);
-    if (receiving == NULL || receiving->is_finishing || receiving->member != member ||
+    if (receiving == NULL || receiving->is_away || receiving->member != member ||
         receiving->slot != get_u64(body.data) ||
         offset != snapshot_receive_offset(receiving->file)) {
         MARK("transfer: a piece comes twice, or late");
@@ -454,11 +471,13 @@ static const char *on_piece(struct replica *r, uint32_t member, struct bytes bod
         stop_receiving(r); /* What was missing has come in entries. */
         return NULL;
     }
-    pull(r); /* The last one tells the sender that we have everything. */
     if (snapshot_receive_offset(receiving->file) >= receiving->total) {
-        receiving->is_finishing = 1;
-        receiving->work = (struct os_work){.run = finish_file, .done = file_was_finished};
-        replica_work(r, &receiving->work);
+        pull(r); /* That tells the sender that we have everything. */
+        give_away(receiving, check_file);
+    } else if (snapshot_receive_wants_sync(receiving->file)) {
+        give_away(receiving, sync_file);
+    } else {
+        pull(r);
     }
     return NULL;
 }
@@ -499,7 +518,7 @@ static void ask_again(struct replica *r)
     const uint32_t doublings =
         receiving->retries < RETRY_DOUBLINGS ? receiving->retries : RETRY_DOUBLINGS;
     const uint64_t patience_us = (uint64_t)RETRY_US << doublings;
-    if (receiving->is_finishing || os_now_us(r->os) - receiving->asked_us < patience_us) {
+    if (receiving->is_away || os_now_us(r->os) - receiving->asked_us < patience_us) {
         return;
     }
     if (++receiving->retries > RETRIES_MAX || receiving->slot <= r->applied) {

@@ -120,18 +120,31 @@ int snapshot_receive_new(struct os *os, const char *dir, uint64_t slot, struct r
                          struct snapshot_receive **receive);
 
 /* The next bytes of the file, in order. `offset` must be snapshot_receive_offset(): a piece
- * that is a repeat or comes too early is the caller's to drop. */
+ * that is a repeat or comes too early is the caller's to drop. Does not wait for the disk. */
 int snapshot_receive_write(struct snapshot_receive *receive, uint64_t offset, struct bytes piece,
                            struct report *report);
+
+/* True if so much was written since the last sync that now is a good time for another: else the
+ * last one would be a flood of gigabytes that the log's flushes have to swim through. */
+int snapshot_receive_wants_sync(const struct snapshot_receive *receive);
+int snapshot_receive_sync(struct snapshot_receive *receive, struct report *report);
 
 /* How many bytes have arrived: where the sender has to go on. */
 uint64_t snapshot_receive_offset(const struct snapshot_receive *receive);
 
-/* All bytes are here: check the whole file, that it is of `cluster`, `group` and of the slot
- * it was announced for, sync it and install it. `receive` is freed, whatever comes of it; on
- * error the temporary file is removed. */
-int snapshot_receive_finish(struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
-                            struct report *report);
+/* All bytes are here: sync the file and check it, the whole of it, and that it is of `cluster`,
+ * `group` and of the slot it was announced for. */
+int snapshot_receive_check(struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
+                           struct report *report);
+
+/* Open what was checked, to load it; to be closed before it is installed. */
+int snapshot_receive_open(const struct snapshot_receive *receive, struct report *report,
+                          struct snapshot **snapshot);
+
+/* Give what was checked the name of a snapshot, durably, replacing one of the same slot: from now
+ * on a life may begin with it. `receive` is freed, whatever comes of it; on error whether the
+ * snapshot is there after a crash is not known. */
+int snapshot_receive_install(struct snapshot_receive *receive, struct report *report);
 
 /* Give up: the temporary file is removed. */
 void snapshot_receive_free(struct snapshot_receive *receive);

@@ -1,7 +1,8 @@
 /* snapshot_receive.c -- a snapshot that comes from a peer: gathered, checked, installed.
  *
- * It arrives as the bytes of the file that the peer has, under a temporary name. Nothing of it
- * counts before the whole was checked; then it is installed as one written here is. */
+ * It arrives as the bytes of the file that the peer has, under a temporary name, and keeps that
+ * until its owner, who has checked the whole and tried the state in it, installs it as one written
+ * here is. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -46,7 +47,6 @@ int snapshot_receive_write(struct snapshot_receive *receive, uint64_t offset, st
                            struct report *report)
 {
     assert(receive->file.file != NULL);
-    assert(receive->unsynced < SNAPSHOT_SYNC_BYTES);
     assert(offset == receive->offset);
     const int error =
         os_file_write(receive->file.os, receive->file.file, offset, piece.data, piece.size);
@@ -56,11 +56,20 @@ int snapshot_receive_write(struct snapshot_receive *receive, uint64_t offset, st
     }
     receive->offset += piece.size;
     receive->unsynced += piece.size;
-    if (receive->unsynced >= SNAPSHOT_SYNC_BYTES) {
-        receive->unsynced = 0;
-        return snapshot_sync_file(&receive->file, receive->offset, report);
-    }
     return 0;
+}
+
+int snapshot_receive_wants_sync(const struct snapshot_receive *receive)
+{
+    assert(receive->unsynced <= receive->offset);
+    return receive->unsynced >= SNAPSHOT_SYNC_BYTES;
+}
+
+int snapshot_receive_sync(struct snapshot_receive *receive, struct report *report)
+{
+    assert(receive->file.file != NULL);
+    receive->unsynced = 0;
+    return snapshot_sync_file(&receive->file, receive->offset, report);
 }
 
 uint64_t snapshot_receive_offset(const struct snapshot_receive *receive)
@@ -69,15 +78,25 @@ uint64_t snapshot_receive_offset(const struct snapshot_receive *receive)
     return receive->offset;
 }
 
-/* What the peer sent is input like any other: nothing of it counts before all was checked. */
-static int check_received(const struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
-                          struct report *report)
+int snapshot_receive_open(const struct snapshot_receive *receive, struct report *report,
+                          struct snapshot **snapshot)
 {
     assert(receive->file.file != NULL);
-    assert(cluster != 0);
+    assert(snapshot != NULL);
+    return snapshot_open_path(receive->file.os, receive->file.path, receive->slot, report,
+                              snapshot);
+}
+
+/* What the peer sent is input like any other: nothing of it counts before all was checked. */
+int snapshot_receive_check(struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
+                           struct report *report)
+{
     struct snapshot *snapshot;
-    int error =
-        snapshot_open_path(receive->file.os, receive->file.path, receive->slot, report, &snapshot);
+    assert(cluster != 0);
+    int error = snapshot_receive_sync(receive, report);
+    if (error == 0) {
+        error = snapshot_receive_open(receive, report, &snapshot);
+    }
     if (error != 0) {
         return error;
     }
@@ -89,18 +108,11 @@ static int check_received(const struct snapshot_receive *receive, uint64_t clust
     return error;
 }
 
-int snapshot_receive_finish(struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
-                            struct report *report)
+int snapshot_receive_install(struct snapshot_receive *receive, struct report *report)
 {
     assert(receive->file.file != NULL);
-    assert(cluster != 0);
-    int error = snapshot_sync_file(&receive->file, 0, report);
-    if (error == 0) {
-        error = check_received(receive, cluster, group, report);
-    }
-    if (error == 0) {
-        error = snapshot_install(&receive->file, receive->slot, report);
-    }
+    assert(receive->unsynced == 0);
+    const int error = snapshot_install(&receive->file, receive->slot, report);
     if (error != 0) {
         snapshot_receive_free(receive);
         return error;

@@ -91,11 +91,14 @@ static int receive_snapshot(struct snapshot_job *job, struct os *os)
             bytes_of(job->bytes + at, left < PIECE_BYTES ? left : PIECE_BYTES);
         error = snapshot_receive_write(receive, at, piece, &job->report);
     }
+    if (error == 0) {
+        error = snapshot_receive_check(receive, OWNER_CLUSTER, OWNER_GROUP, &job->report);
+    }
     if (error != 0) {
         snapshot_receive_free(receive);
         return error;
     }
-    return snapshot_receive_finish(receive, OWNER_CLUSTER, OWNER_GROUP, &job->report);
+    return snapshot_receive_install(receive, &job->report);
 }
 
 static void run_job(struct os_work *work)

@@ -102,8 +102,13 @@ static int receive_file(struct os *os, uint64_t slot, struct bytes bytes, size_t
         assert(error == 0);
     }
     assert(snapshot_receive_offset(receive) == bytes.size);
-    error = snapshot_receive_finish(receive, CLUSTER, GROUP, &report);
+    error = snapshot_receive_check(receive, CLUSTER, GROUP, &report);
     check_report(error, &report);
+    if (error == 0) {
+        assert(snapshot_receive_install(receive, &report) == 0);
+    } else {
+        snapshot_receive_free(receive);
+    }
     return error;
 }
 

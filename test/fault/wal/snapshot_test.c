@@ -108,7 +108,11 @@ static int send_one(struct rig *rig, uint64_t slot)
         }
     }
     snapshot_close(snapshot);
-    return is_good && went_well(rig, snapshot_receive_finish(receive, 7, 0, &rig->report));
+    if (is_good && !went_well(rig, snapshot_receive_check(receive, 7, 0, &rig->report))) {
+        snapshot_receive_free(receive);
+        return 0;
+    }
+    return is_good && went_well(rig, snapshot_receive_install(receive, &rig->report));
 }
 
 static int64_t count_slots(struct rig *rig, const char *dir)

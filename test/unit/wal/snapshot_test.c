@@ -441,8 +441,13 @@ static int transfer(struct os *from, struct os *to, int64_t flip, uint64_t clust
             snapshot_receive_write(receive, offset, bytes_of(piece, (size_t)got), &report), 0);
     }
     assert_int_equal(snapshot_receive_offset(receive), snapshot_file_bytes(snapshot));
-    const int error = snapshot_receive_finish(receive, cluster, 1, &report);
     snapshot_close(snapshot);
+    int error = snapshot_receive_check(receive, cluster, 1, &report);
+    if (error == 0) {
+        error = snapshot_receive_install(receive, &report);
+    } else {
+        snapshot_receive_free(receive);
+    }
     assert_false(has_temporary(to));
     assert_int_equal(os_memory_open_count(to), 0);
     return error;
@@ -492,7 +497,9 @@ TEST(snapshot, that_stops_arriving_leaves_nothing)
 
     assert_int_equal(snapshot_receive_new(os, "/data", 9, &report, &receive), 0);
     assert_int_equal(snapshot_receive_write(receive, 0, bytes_of("abc", 3), &report), 0);
-    assert_int_equal(snapshot_receive_finish(receive, 7, 1, &report), SYNOD_ERR_CORRUPT);
+    assert_int_equal(snapshot_receive_check(receive, 7, 1, &report), SYNOD_ERR_CORRUPT);
+    assert_true(has_temporary(os));
+    snapshot_receive_free(receive);
     assert_false(has_temporary(os));
     os_memory_free(os);
 }
