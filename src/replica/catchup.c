@@ -5,7 +5,7 @@
  * behind much that has not left yet. However far away it is, there is always something on its way;
  * and however narrow its link, heartbeats get through. What is still in memory is sent at once;
  * what is on the disk is read by a worker first; what only a snapshot covers is offered as one
- * (transfer.c). */
+ * (giving.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +92,7 @@ static void offer_instead(struct replica *r, const struct serve *serve)
         return;
     }
     if (serve->entries[0].slot + serve->count - 1 <= r->snapshot) {
-        transfer_offer(r, serve->member);
+        giving_offer(r, serve->member);
     } else {
         r->is_snapshot_wanted = 1;
     }
@@ -242,7 +242,7 @@ static void go_on(struct replica *r, uint32_t member)
         }
         if (it->serve_next < r->log.first || log_at(&r->log, it->serve_next) == NULL) {
             it->serve_end = 0;
-            transfer_offer(r, member);
+            giving_offer(r, member);
             return;
         }
         const uint32_t count = serve_from_memory(r, member, it->serve_next);
@@ -264,7 +264,7 @@ void catchup_serve(struct replica *r, const struct synod_serve *serve)
     }
     struct member *it = &r->members[member];
     const int is_new = serve->slot > it->serve_asked;
-    if (serve->slot >= r->log.first) { /* Else it needs what comes after a snapshot: transfer.c. */
+    if (serve->slot >= r->log.first) { /* Else it needs what comes after a snapshot: giving.c. */
         it->needed = serve->slot - 1;
     }
     it->needed_us = os_now_us(r->os);

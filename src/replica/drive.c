@@ -445,7 +445,8 @@ static void tick(struct replica *r)
     reading_tick(r);
     if (r->phase == PHASE_RUNNING) {
         catchup_tick(r);
-        transfer_tick(r);
+        giving_tick(r);
+        taking_tick(r);
         snapshotting_consider(r);
     } else if (r->phase == PHASE_FOUNDING) {
         founding_tick(r);

@@ -142,9 +142,11 @@ const char *frames_on_frame(void *context, uint32_t peer, uint16_t type, uint32_
     case FRAME_FORWARD:
         return submit_on_forward(r, member, body);
     case FRAME_SNAPSHOT_OFFER:
+        return taking_on_offer(r, member, body);
     case FRAME_SNAPSHOT_PULL:
+        return giving_on_pull(r, member, body);
     case FRAME_SNAPSHOT_PIECE:
-        return transfer_on_frame(r, member, type, body);
+        return taking_on_piece(r, member, body);
     case FRAME_READ:
         return relay_on_read(r, member, body);
     case FRAME_READ_INDEX:

@@ -88,7 +88,7 @@ static void on_connected(void *context, uint32_t peer)
     const uint32_t index = r->member_of_peer[peer];
     const struct member *member = &r->members[index];
     log_write(LOG_DEBUG, "connected", (struct log_field[]){log_text("to", member->name), {0}});
-    transfer_on_connected(r, index);
+    taking_on_connected(r, index);
     if (r->phase == PHASE_RUNNING) {
         (void)drive_step(
             r, &(struct synod_event){.type = SYNOD_EVENT_CONNECTED, .member = member->id});
@@ -104,7 +104,7 @@ static void on_disconnected(void *context, uint32_t peer)
     log_write(LOG_INFO, "disconnected",
               (struct log_field[]){log_text("from", r->members[index].name), {0}});
     catchup_forget(r, index);
-    transfer_on_lost(r, index);
+    giving_on_lost(r, index);
     if (r->phase == PHASE_RUNNING) {
         (void)drive_step(r, &(struct synod_event){.type = SYNOD_EVENT_DISCONNECTED,
                                                   .member = r->members[index].id});
@@ -295,7 +295,8 @@ void replica_leave(struct replica *r)
     r->phase = PHASE_STOPPING;
     submit_fail_all(r, SYNOD_ERR_STOPPED);
     reading_fail_all(r, SYNOD_ERR_STOPPED);
-    transfer_stop(r);
+    taking_stop(r);
+    giving_stop(r);
     snapshotting_stop(r);
     os_timer_stop(r->os, r->timer);
     if (r->peers != NULL) {
@@ -370,7 +371,8 @@ void replica_free(struct replica *r)
 {
     assert(!r->is_freed);
     r->phase = PHASE_STOPPED;
-    transfer_stop(r);
+    taking_stop(r);
+    giving_stop(r);
     snapshotting_stop(r);
     if (r->peers != NULL) {
         peers_free(r->peers);

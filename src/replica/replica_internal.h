@@ -8,7 +8,7 @@
  *   reading.c     reads: one question for all that wait
  *   relay.c       what is for a leader that is not heard, through a member that vouches
  *   log.c         the bytes of entries, by handle; records.c their records as bytes
- *   catchup.c     old entries, for members that were away; transfer.c snapshots
+ *   catchup.c     old entries, for members that were away; giving.c and taking.c snapshots
  *   snapshotting.c  writing snapshots and cutting the log behind them
  *   replica.c     the public face, and the life of it all
  */
@@ -31,6 +31,10 @@ enum {
     REPLICA_FRAME_BYTES_MAX = 16 << 20, /* The body of a frame between replicas. */
     /* An entry's value: whatever message it is part of fits into a frame. */
     REPLICA_VALUE_BYTES_MAX = REPLICA_FRAME_BYTES_MAX - (64 << 10),
+    /* Of snapshots that are pulled: what is before the bytes of a piece, and how long the first
+     * piece is waited for. */
+    TRANSFER_HEAD_BYTES = 24,
+    TRANSFER_RETRY_US = 2000000,
 };
 
 /* Frame types between replicas. */
@@ -70,6 +74,8 @@ struct member {
     synod_slot serve_end;    /* As far as they may go now. */
     synod_slot needed;       /* What comes after it is what it asks for, or will next, ... */
     uint64_t needed_us;      /* ... as it let us know then. */
+    synod_slot given;        /* The last snapshot that it had whole from us, ... */
+    uint32_t given_count;    /* ... and how often. */
     struct sending *sending; /* A snapshot that it pulls, or NULL. */
 };
 
@@ -348,22 +354,28 @@ void catchup_serve(struct replica *r, const struct synod_serve *serve);
 void catchup_tick(struct replica *r);
 void catchup_forget(struct replica *r, uint32_t member); /* Its connection broke. */
 
-/* -- transfer.c -- */
+/* -- giving.c -- */
 
 /* The member lacks what only a snapshot covers. */
-void transfer_offer(struct replica *r, uint32_t member);
+void giving_offer(struct replica *r, uint32_t member);
 
 /* Let go of the log up to `slot`? Only to the slot returned: members that are catching up need the
  * rest, unless that would be too much to keep. */
-synod_slot transfer_keep(const struct replica *r, synod_slot slot);
+synod_slot giving_keep(const struct replica *r, synod_slot slot);
+const char *giving_on_pull(struct replica *r, uint32_t member, struct bytes body);
+void giving_on_lost(struct replica *r, uint32_t member); /* Its connection broke. */
+void giving_tick(struct replica *r);
+void giving_stop(struct replica *r);
+
+/* -- taking.c -- */
 
 /* Bytes of a snapshot under way to us that are still to come. */
-uint64_t transfer_missing(const struct replica *r);
-const char *transfer_on_frame(struct replica *r, uint32_t member, uint16_t type, struct bytes body);
-void transfer_tick(struct replica *r);
-void transfer_on_connected(struct replica *r, uint32_t member);
-void transfer_on_lost(struct replica *r, uint32_t member); /* Its connection broke. */
-void transfer_stop(struct replica *r);
+uint64_t taking_missing(const struct replica *r);
+const char *taking_on_offer(struct replica *r, uint32_t member, struct bytes body);
+const char *taking_on_piece(struct replica *r, uint32_t member, struct bytes body);
+void taking_on_connected(struct replica *r, uint32_t member);
+void taking_tick(struct replica *r);
+void taking_stop(struct replica *r);
 
 /* -- snapshotting.c -- */
 void snapshotting_consider(struct replica *r);

@@ -56,7 +56,7 @@ static void write_snapshot(struct os_work *work)
 static void cut_log(struct replica *r)
 {
     const uint64_t tail = wal_tail(r->wal, r->options.tail_bytes);
-    const synod_slot slot = transfer_keep(r, log_slot_behind(&r->log, r->snapshot, tail));
+    const synod_slot slot = giving_keep(r, log_slot_behind(&r->log, r->snapshot, tail));
     const uint64_t lsn = log_lsn_above(&r->log, slot);
     log_trim(&r->log, slot);
     wal_trim(r->wal, lsn == UINT64_MAX ? wal_last(r->wal) + 1 : lsn);
@@ -103,7 +103,7 @@ void backoff_begin(struct backoff *backoff, uint64_t now_us)
 static uint64_t reserved_bytes(const struct replica *r)
 {
     const uint64_t own = r->snapshot_job == NULL ? 0 : r->machine.state_size(r->machine.context);
-    return own + transfer_missing(r);
+    return own + taking_missing(r);
 }
 
 /* Where a snapshot fills the disk, the log has no room left, and that ends this life and, since the

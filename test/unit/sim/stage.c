@@ -83,3 +83,42 @@ uint32_t seconds_led(struct world *world, struct cluster *cluster, uint32_t seco
     }
     return led;
 }
+
+uint32_t fall_behind(struct world *world, struct cluster *cluster)
+{
+    const uint32_t leader = start_and_elect(world, cluster);
+    const uint32_t late = (leader + 1) % OPTIONS.nodes;
+    uint32_t good = 0;
+    cluster_kill(cluster, late, 1);
+    for (uint32_t i = 0; i < VALUES; i++) {
+        put_value(cluster, leader, VALUE_BYTES, &good);
+        (void)events_in(world, 300000);
+    }
+    (void)events_in(world, 2000000);
+    assert_int_equal(good, VALUES);
+    return late;
+}
+
+uint64_t lag(struct cluster *cluster, uint32_t node, uint32_t other)
+{
+    struct replica_status behind;
+    struct replica_status ahead;
+    replica_status(cluster_replica(cluster, node), &behind);
+    replica_status(cluster_replica(cluster, other), &ahead);
+    return ahead.applied - behind.applied;
+}
+
+void make_narrow(struct cluster *cluster, uint64_t bytes_per_s)
+{
+    const struct net_options net = {
+        .delay_us_min = 5000, .delay_us_max = 5000, .bytes_per_s = bytes_per_s};
+    net_set_options(cluster_net(cluster), &net);
+}
+
+void put_small(struct cluster *cluster, uint32_t node, uint32_t *good)
+{
+    assert_int_equal(replica_submit(cluster_replica(cluster, node), KV_COMMAND_PUT,
+                                    bytes_of("\x0a\x01k", 3), note_outcome, good),
+                     0);
+    cluster_touch(cluster, node);
+}

@@ -1,0 +1,231 @@
+/* transfer_test.c -- snapshots for members that were away: over narrow links, from givers that go,
+ * or whose disks have lost something. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "replica/replica_internal.h"
+#include "sim/cluster_internal.h"
+#include "stage.h"
+#include "test.h"
+
+/* The third has gone, so the late one is needed, and the leader must be heard by it while it gives
+ * the snapshot: at 200 KB/s that takes 20 seconds. */
+TEST(replica, gives_a_snapshot_over_a_narrow_link_and_leads)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leader = (late + 2) % OPTIONS.nodes;
+    make_narrow(cluster, 200000);
+    cluster_kill(cluster, (late + 1) % OPTIONS.nodes, 1);
+    cluster_start(cluster, late);
+    assert_true(seconds_led(&world, cluster, 40) > 38);
+    assert_int_equal(lag(cluster, late, leader), 0);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+/* Others write, so much that there is a newer snapshot long before the old one has arrived. */
+TEST(replica, finishes_a_snapshot_though_there_are_newer_ones)
+{
+    struct world world;
+    uint32_t good = 0;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t busy = (late + 1) % OPTIONS.nodes;
+    make_narrow(cluster, 200000);
+    cluster_start(cluster, late);
+    for (uint32_t i = 0; i < 6000; i++) {
+        put_small(cluster, busy, &good);
+        (void)events_in(&world, 10000);
+    }
+    assert_in_range(lag(cluster, late, busy), 0, 20);
+    assert_true(good > 5900);
+    assert_true(cluster_counts(cluster).restores >= 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+/* No member takes a snapshot for which it has no room, and none leaves off asking: there may be
+ * room later. Until then the others go on. */
+TEST(replica, takes_a_snapshot_when_there_is_room_for_it)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leader = (late + 2) % OPTIONS.nodes;
+    cluster_set_trouble(cluster, late, &(struct os_sim_trouble){.is_tight = 1});
+    cluster_start(cluster, late);
+    assert_int_equal(seconds_led(&world, cluster, 30), 30);
+    assert_in_range(lag(cluster, late, leader), 1, VALUES);
+    cluster_set_trouble(cluster, late, &(struct os_sim_trouble){0});
+    (void)events_in(&world, 60000000);
+    assert_int_equal(lag(cluster, late, leader), 0);
+    assert_true(cluster_counts(cluster).restores == 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+static void cut_off(struct cluster *cluster, uint32_t node)
+{
+    for (uint32_t other = 0; other < OPTIONS.nodes; other++) {
+        if (other != node) {
+            net_cut(cluster_net(cluster), node, other);
+            net_cut(cluster_net(cluster), other, node);
+        }
+    }
+}
+
+/* A member that needs twenty seconds for a snapshot never has more than ten in a row, and is then
+ * cut off until every connection has broken. What has arrived is not asked for again, and who is
+ * back is asked at once. */
+TEST(replica, goes_on_with_a_snapshot_after_a_broken_connection)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leader = (late + 2) % OPTIONS.nodes;
+    make_narrow(cluster, 200000);
+    cluster_start(cluster, late);
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)events_in(&world, 5000000);
+        assert_in_range(lag(cluster, late, leader), 1, VALUES);
+        cut_off(cluster, late);
+        (void)events_in(&world, 10000000);
+        net_heal(cluster_net(cluster));
+    }
+    (void)events_in(&world, 10000000);
+    assert_int_equal(lag(cluster, late, leader), 0);
+    assert_true(cluster_counts(cluster).restores == 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+/* Who gives the node a snapshot: the one of whom it hears most. */
+static uint32_t giver_of(struct cluster *cluster, uint32_t node)
+{
+    const struct replica *r = cluster_replica(cluster, node);
+    uint64_t most = 0;
+    uint32_t giver = node;
+    for (uint32_t other = 0; other < OPTIONS.nodes; other++) {
+        struct peer_statistics statistics;
+        if (other != node) {
+            peers_statistics(r->peers, r->members[other].peer, &statistics);
+            giver = statistics.bytes_received > most ? other : giver;
+            most = statistics.bytes_received > most ? statistics.bytes_received : most;
+        }
+    }
+    return giver;
+}
+
+/* The giver dies for good, and what the only other member can give is not newer. It will have to
+ * do, and soon: the late one is needed. */
+TEST(replica, takes_a_snapshot_of_another_when_its_giver_has_gone)
+{
+    struct world world;
+    uint32_t good = 0;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    make_narrow(cluster, 1000000);
+    cluster_start(cluster, late);
+    (void)events_in(&world, 2000000);
+    const uint32_t giver = giver_of(cluster, late);
+    const uint32_t other = OPTIONS.nodes - late - giver;
+    assert_non_null(cluster_replica(cluster, late)->receiving);
+    assert_true(cluster_replica(cluster, other)->snapshot <=
+                cluster_replica(cluster, giver)->snapshot);
+    cluster_kill(cluster, giver, 1);
+    (void)events_in(&world, 15000000);
+    assert_int_equal(lag(cluster, late, other), 0);
+    assert_int_equal(cluster_counts(cluster).restores, 1);
+    put_value(cluster, late, VALUE_BYTES, &good);
+    (void)events_in(&world, 2000000);
+    assert_int_equal(good, 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+/* Damage one byte in the middle of the node's snapshot: its two ends look right. */
+static void ruin_snapshot(struct cluster *cluster, uint32_t node)
+{
+    struct disk *disk = os_sim_disk(cluster->nodes[node].os);
+    struct disk_file *file;
+    char path[64];
+    uint8_t byte;
+    snprintf(path, sizeof path, "data/snap/%016" PRIx64 ".snap",
+             cluster_replica(cluster, node)->snapshot);
+    assert_int_equal(disk_open(disk, path, 0, 0, &file), 0);
+    disk_read(file, disk_size(file) / 2, &byte, 1);
+    byte ^= 1;
+    disk_write(file, disk_size(file) / 2, &byte, 1);
+    disk_sync(file);
+}
+
+/* The only other member gives a snapshot that has rotted, and nothing else would make it write
+ * another. */
+TEST(replica, gives_its_state_where_its_snapshot_has_rotted)
+{
+    struct world world;
+    uint32_t good = 0;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leads = (late + 2) % OPTIONS.nodes;
+    cluster_kill(cluster, (late + 1) % OPTIONS.nodes, 1);
+    ruin_snapshot(cluster, leads);
+    cluster_start(cluster, late);
+    (void)events_in(&world, 20000000);
+    assert_int_equal(lag(cluster, late, leads), 0);
+    put_small(cluster, late, &good);
+    (void)events_in(&world, 2000000);
+    assert_int_equal(good, 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
+static void put_values(struct world *world, struct cluster *cluster, uint32_t node)
+{
+    uint32_t good = 0;
+    for (uint32_t i = 0; i < VALUES; i++) {
+        put_value(cluster, node, VALUE_BYTES, &good);
+        (void)events_in(world, 300000);
+    }
+    assert_int_equal(good, VALUES);
+}
+
+/* It had one of its own, of long ago. */
+TEST(replica, keeps_no_snapshot_that_a_received_one_replaces)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t leader = start_and_elect(&world, cluster);
+    const uint32_t late = (leader + 1) % OPTIONS.nodes;
+    put_values(&world, cluster, leader);
+    const synod_slot own = cluster_replica(cluster, late)->snapshot;
+    assert_true(own > 0);
+    cluster_kill(cluster, late, 1);
+    for (int i = 0; i < 4; i++) {
+        put_values(&world, cluster, leader);
+    }
+    cluster_start(cluster, late);
+    for (int i = 0; i < 50000 && cluster_replica(cluster, late)->snapshot == own; i++) {
+        (void)events_in(&world, 100);
+    }
+    assert_true(cluster_replica(cluster, late)->snapshot > own);
+    assert_int_equal(cluster_snapshots(cluster, late), 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
