@@ -1,10 +1,10 @@
 /* run.c -- one seed: a cluster, its clients, its misfortunes, and the verdict.
  *
  * First safety: misfortunes come while the clients work. Then liveness: a quorum is healed, what
- * else is wrong stays wrong for good, and every member of that quorum must get a write through
- * within a bound. Then all is healed, and the cluster must come together: all nodes up that their
- * disks let, all work ended, all states equal. At last every key is read through every node, and
- * the history is judged. */
+ * else is wrong stays wrong for good, and every member of that quorum must get a write through, and
+ * a read, within a bound. Then all is healed, and the cluster must come together: all nodes up that
+ * their disks let, all work ended, all states equal. At last every key is read through every node,
+ * and the history is judged. */
 #include "sim/run.h"
 
 #include <inttypes.h>
@@ -56,6 +56,16 @@ static void work(struct run *run)
     workload_stop(run->workload);
 }
 
+/* Where nothing goes wrong, nothing fails. */
+static void demand_service(struct run *run)
+{
+    const size_t failed = workload_failed(run->workload);
+    if (run->swarm.faults == 0 && failed > 0) {
+        snprintf(run->result->failure, sizeof run->result->failure,
+                 "liveness: %zu operations failed, though nothing was wrong", failed);
+    }
+}
+
 /* -- Liveness ------------------------------------------------------------------------------- */
 
 /* A quorum of those whose disks nobody damages: one that is damaged may refuse at any time. */
@@ -82,8 +92,7 @@ static void fail_progress(struct run *run, uint32_t node, uint64_t quorum)
     cluster_describe(run->cluster, where, sizeof where);
     snprintf(run->result->failure, sizeof run->result->failure,
              "liveness: the quorum %#" PRIx64
-             " was healed, and no write through node %u was "
-             "acknowledged: %s",
+             " was healed, and node %u answered no write, or no read after it: %s",
              quorum, node, where);
 }
 
@@ -238,7 +247,8 @@ static void run_world(const struct run_options *options, struct run_result *resu
     run->faults = faults_new(&run->world, &run->swarm, run->cluster, run->workload);
 
     work(run);
-    if (!is_broken(run)) {
+    demand_service(run);
+    if (!is_broken(run) && run->result->failure[0] == 0) {
         demand_progress(run);
     }
     judge(run);

@@ -132,10 +132,19 @@ static void widen_links(struct swarm *swarm)
 }
 
 /* Who is away for a while is many windows behind, or most of one. */
-static uint32_t draw_window(struct world *world)
+static void draw_window(struct swarm *swarm, struct world *world)
 {
     const uint32_t window = 8u << world_below(world, 6);
-    return world_chance(world, 1, 2) ? window : 0;
+    swarm->cluster.window = world_chance(world, 1, 2) ? window : 0;
+}
+
+/* Where nothing goes wrong nothing may fail: so nothing is so small that members fall behind. */
+static void spare(struct swarm *swarm)
+{
+    if (swarm->faults == 0) {
+        swarm->cluster.window = 0;
+        swarm->cluster.backlog_bytes_max = 0;
+    }
 }
 
 static void draw_workload(struct swarm *swarm, struct world *world)
@@ -215,7 +224,8 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
     widen_links(swarm);
     draw_workload(swarm, world);
     draw_misfortunes(swarm, world);
-    swarm->cluster.window = draw_window(world);
+    draw_window(swarm, world);
+    spare(swarm);
     apply_limits(swarm, limits);
     world->prng.state ^= (uint64_t)limits->variation << 32;
 }

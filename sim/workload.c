@@ -9,17 +9,18 @@
 #include "synod/error.h"
 
 enum {
-    BACK_OFF_US = 50000
+    BACK_OFF_US = 50000,
+    PROBES = 2
 };
 
 struct client {
     struct workload *workload;
     uint32_t number;
-    uint32_t node;       /* Whom it talks to. */
-    uint32_t is_probing; /* It goes on until a write of its own was acknowledged. */
-    uint32_t is_busy;    /* It waits for an answer, ... */
-    uint64_t ticket;     /* ... the one with this number. */
-    size_t operation;    /* Its index in the history. */
+    uint32_t node;    /* Whom it talks to. */
+    uint32_t probes;  /* So many operations must still be done by it: a write, then a read. */
+    uint32_t is_busy; /* It waits for an answer, ... */
+    uint64_t ticket;  /* ... the one with this number. */
+    size_t operation; /* Its index in the history. */
     struct requests_memory memory;
 };
 
@@ -50,9 +51,10 @@ static void begin_next(void *object, uint64_t argument);
 
 static void go_on_probing(struct client *client, enum operation_outcome outcome)
 {
-    client->is_probing = client->is_probing && outcome != OUTCOME_DONE;
-    if (client->is_probing) {
-        world_after(client->workload->world, BACK_OFF_US, begin_next, client, 1);
+    client->probes -= client->probes > 0 && outcome == OUTCOME_DONE;
+    if (client->probes > 0) {
+        world_after(client->workload->world, outcome == OUTCOME_DONE ? 0 : BACK_OFF_US, begin_next,
+                    client, 1);
     }
 }
 
@@ -197,7 +199,8 @@ static void begin_probe(struct client *client)
     }
     const struct chronicle_who who = who_is(client);
     const uint32_t key = (uint32_t)world_below(workload->world, workload->options.requests.keys);
-    perform(client, requests_begin_put(&workload->requests, &who, key));
+    perform(client, client->probes == PROBES ? requests_begin_put(&workload->requests, &who, key)
+                                             : requests_begin_get(&workload->requests, &who, key));
 }
 
 static void begin_next(void *object, uint64_t is_probe)
@@ -205,7 +208,7 @@ static void begin_next(void *object, uint64_t is_probe)
     struct client *client = object;
     struct workload *workload = client->workload;
     if (is_probe) {
-        if (client->is_probing && !client->is_busy) {
+        if (client->probes > 0 && !client->is_busy) {
             begin_probe(client);
         }
         return;
@@ -296,12 +299,37 @@ int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us)
 {
     struct client *client = &workload->clients[workload->options.clients + node];
     client->node = node;
-    client->is_probing = 1;
+    client->probes = PROBES;
     begin_next(client, 1);
-    while (client->is_probing && cluster_violation(workload->cluster) == NULL &&
+    while (client->probes > 0 && cluster_violation(workload->cluster) == NULL &&
            world_step(workload->world, until_us) != 0) {
     }
-    return !client->is_probing;
+    return client->probes == 0;
+}
+
+static int is_read(const struct client *client)
+{
+    const struct chronicle *history = &client->workload->history;
+    return !client->is_busy && history->operations[client->operation].outcome == OUTCOME_DONE;
+}
+
+/* Read the key, as often as it takes. Returns 0 if that was not enough. */
+static int read_until(struct client *client, uint32_t key, uint64_t until_us)
+{
+    struct workload *workload = client->workload;
+    struct world *world = workload->world;
+    uint64_t next_us = world->now_us;
+    while (cluster_violation(workload->cluster) == NULL) {
+        if (!client->is_busy && world->now_us >= next_us) {
+            const struct chronicle_who who = who_is(client);
+            next_us = world->now_us + BACK_OFF_US;
+            perform(client, requests_begin_get(&workload->requests, &who, key));
+        }
+        if (is_read(client) || world_step(world, until_us) == 0) {
+            break;
+        }
+    }
+    return is_read(client);
 }
 
 int workload_read_all(struct workload *workload, uint64_t until_us)
@@ -313,12 +341,7 @@ int workload_read_all(struct workload *workload, uint64_t until_us)
         }
         client->node = node;
         for (uint32_t key = 0; key < workload->history.key_count; key++) {
-            const struct chronicle_who who = who_is(client);
-            perform(client, requests_begin_get(&workload->requests, &who, key));
-            while (client->is_busy && cluster_violation(workload->cluster) == NULL &&
-                   world_step(workload->world, until_us) != 0) {
-            }
-            if (client->is_busy) {
+            if (!read_until(client, key, until_us)) {
                 return -1;
             }
         }
@@ -329,6 +352,26 @@ int workload_read_all(struct workload *workload, uint64_t until_us)
 const struct chronicle *workload_history(const struct workload *workload)
 {
     return &workload->history;
+}
+
+/* Those that began before anybody was served do not count: there was no leader yet. */
+size_t workload_failed(const struct workload *workload)
+{
+    const struct chronicle *history = &workload->history;
+    uint64_t first_us = UINT64_MAX;
+    size_t failed = 0;
+    for (size_t i = 0; i < history->operation_count; i++) {
+        const struct operation *it = &history->operations[i];
+        if (it->outcome == OUTCOME_DONE && it->end_us < first_us) {
+            first_us = it->end_us;
+        }
+    }
+    for (size_t i = 0; i < history->operation_count; i++) {
+        const struct operation *it = &history->operations[i];
+        failed += it->begin_us >= first_us &&
+                  (it->outcome == OUTCOME_UNKNOWN || it->outcome == OUTCOME_NOT_DONE);
+    }
+    return failed;
 }
 
 size_t workload_done(const struct workload *workload)

@@ -31,8 +31,8 @@ void workload_stop(struct workload *workload);
 /* A server died: what it had not answered has an unknown outcome. */
 void workload_on_kill(struct workload *workload, uint32_t node);
 
-/* Write something through that server, and again until a write is acknowledged or `until_us`.
- * Returns 1 if one was. */
+/* Write something through that server, and again until a write is acknowledged, then read in the
+ * same way; but not longer than until then. Returns 1 if both were done. */
 int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us);
 
 /* Once everything is healed: read every key through every server that can be asked. Returns -1 if
@@ -42,7 +42,9 @@ int workload_read_all(struct workload *workload, uint64_t until_us);
 /* What they did and saw so far, and what the nodes reported of their states. Borrowed. */
 const struct chronicle *workload_history(const struct workload *workload);
 
-/* Operations that are known to have been done. */
+/* Operations that are known to have been done; and those that were begun since the first of them
+ * was, and came to nothing, or to nobody knows what. */
 size_t workload_done(const struct workload *workload);
+size_t workload_failed(const struct workload *workload);
 
 #endif /* SIM_WORKLOAD_H */

@@ -134,6 +134,7 @@ void reading_turn_end(struct replica *r)
 /* Numbers count up, and begin again after 2^32. */
 static int is_answer_to(const struct read_batch *batch, uint64_t id)
 {
+    assert(id <= UINT32_MAX || MUTANT(135)); /* Or it may be of an earlier life. */
     return batch->first == 0 ? MUTANT(130) : (uint32_t)(id - batch->first) < UINT32_MAX / 2;
 }
 

@@ -101,7 +101,7 @@ void relay_on_own_index(struct replica *r, uint64_t own_id, synod_slot index)
 
 const char *relay_on_index(struct replica *r, struct bytes body)
 {
-    if (body.size != INDEX_BYTES) {
+    if (body.size != INDEX_BYTES || get_u64(body.data + 8) > UINT32_MAX) {
         return "an answer to a read that is not one";
     }
     if (get_u64(body.data) == replica_life(r)) {
