@@ -406,6 +406,10 @@ struct cluster *cluster_new(struct world *world, const struct cluster_options *o
         cluster->nodes[i].cluster = cluster;
         cluster->nodes[i].index = i;
         cluster->nodes[i].os = os_sim_new(world, cluster->net, i, &options->os);
+        cluster_set_os(cluster, i, &options->os);
+        for (uint32_t other = 0; other < i; other++) {
+            net_place(cluster->net, i, other, world_below(world, options->distance_us_max + 1));
+        }
     }
     return cluster;
 }
@@ -435,7 +439,12 @@ void cluster_calm(struct cluster *cluster)
 
 void cluster_set_os(struct cluster *cluster, uint32_t node, const struct os_sim_options *os)
 {
-    os_sim_set_options(cluster->nodes[node].os, os);
+    struct os_sim_options options = *os;
+    if (node == cluster->options.lame) {
+        options.flush_us_min += cluster->options.lame_us;
+        options.flush_us_max += cluster->options.lame_us;
+    }
+    os_sim_set_options(cluster->nodes[node].os, &options);
 }
 
 void cluster_calm_node(struct cluster *cluster, uint32_t node)

@@ -25,6 +25,9 @@ struct cluster_options {
     uint32_t window; /* 0: the default. */
     uint32_t heartbeat_ms;
     uint32_t election_ms;
+    uint64_t distance_us_max; /* Between two nodes: each pair draws its own. */
+    uint32_t lame;            /* The disk of this node ... */
+    uint64_t lame_us;         /* ... takes so much longer for a flush, for good. */
     struct net_options net;
     struct os_sim_options os;
 };
@@ -45,7 +48,7 @@ void cluster_free(struct cluster *cluster);
 void cluster_calm(struct cluster *cluster);
 void cluster_calm_node(struct cluster *cluster, uint32_t node);
 
-/* How quick the node's loop and disk are from now on. */
+/* How quick the node's loop and disk are from now on, but for what is lame. */
 void cluster_set_os(struct cluster *cluster, uint32_t node, const struct os_sim_options *os);
 
 struct net *cluster_net(struct cluster *cluster);

@@ -15,7 +15,8 @@ enum {
     MILLION = 1000000,
     RETRY_US = 20000,
     FOREVER_US = 2000000000,
-    CALLS_MAX = 400 /* To the os, within which a barrier lies. */
+    AGAIN_US_MAX = 3000000, /* Who comes and goes does so at least as often. */
+    CALLS_MAX = 400         /* To the os, within which a barrier lies. */
 };
 
 struct faults {
@@ -362,10 +363,11 @@ void faults_start(struct faults *faults)
                 misfortune, faults, 0);
 }
 
+/* Its clock may be off still: by as much as they are off at any time. */
 static void set_right(struct faults *faults, uint32_t node)
 {
-    faults->rates[node] = MILLION;
     cluster_calm_node(faults->cluster, node);
+    cluster_set_clock(faults->cluster, node, faults->rates[node], 0);
     restart(faults, node);
 }
 
@@ -375,16 +377,51 @@ void faults_end(struct faults *faults)
     faults->kept_down = 0;
     cluster_calm(faults->cluster);
     for (uint32_t node = 0; node < cluster_nodes(faults->cluster); node++) {
+        faults->rates[node] = MILLION;
         set_right(faults, node);
     }
 }
 
+static int is_condemned(const struct faults *faults, uint64_t node)
+{
+    return ((faults->kept_down >> node) & 1) != 0;
+}
+
+/* It dies, and is started, and dies, as long as it is condemned. */
+static void die_again(void *object, uint64_t node)
+{
+    struct faults *faults = object;
+    if (!is_condemned(faults, node) || cluster_violation(faults->cluster) != NULL) {
+        return;
+    }
+    if (!kill(faults, (uint32_t)node) && cluster_can_start(faults->cluster, (uint32_t)node)) {
+        cluster_start(faults->cluster, (uint32_t)node);
+    }
+    world_after(faults->world, 1000 + world_below(faults->world, AGAIN_US_MAX), die_again, faults,
+                node);
+}
+
+/* Its links are cut, and mended, and cut. */
+static void flap(void *object, uint64_t node)
+{
+    struct faults *faults = object;
+    if (!is_condemned(faults, node)) {
+        return;
+    }
+    const int is_cut = world_chance(faults->world, 1, 2);
+    for (uint32_t other = 0; other < cluster_nodes(faults->cluster); other++) {
+        (is_cut ? net_cut : net_mend)(cluster_net(faults->cluster), (uint32_t)node, other);
+        (is_cut ? net_cut : net_mend)(cluster_net(faults->cluster), other, (uint32_t)node);
+    }
+    world_after(faults->world, 1000 + world_below(faults->world, AGAIN_US_MAX), flap, faults, node);
+}
+
 /* What is outside of the quorum goes wrong for good: it is dead, or stands still, or its clock
  * is far too slow, or it hears everybody and nobody hears it, or the other way round, or it is
- * alone. */
+ * alone; or it comes and goes, or its links do. */
 static void condemn(struct faults *faults, uint32_t node, uint64_t quorum)
 {
-    const uint64_t fate = world_below(faults->world, 6);
+    const uint64_t fate = world_below(faults->world, 8);
     faults->kept_down |= (uint64_t)1 << node;
     world_trace(faults->world, "condemn", node, fate);
     if (fate == 0) {
@@ -393,8 +430,13 @@ static void condemn(struct faults *faults, uint32_t node, uint64_t quorum)
         cluster_pause(faults->cluster, node, FOREVER_US);
     } else if (fate == 2) {
         cluster_set_clock(faults->cluster, node, MILLION / 4, 0);
+    } else if (fate == 6) {
+        die_again(faults, node);
+    } else if (fate == 7) {
+        flap(faults, node);
     }
-    for (uint32_t other = 0; other < cluster_nodes(faults->cluster) && fate >= 3; other++) {
+    const int is_cut = fate >= 3 && fate <= 5;
+    for (uint32_t other = 0; other < cluster_nodes(faults->cluster) && is_cut; other++) {
         if (((quorum >> other) & 1) != 0 && fate != 3) {
             net_cut(cluster_net(faults->cluster), node, other);
         }

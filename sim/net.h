@@ -30,8 +30,9 @@ struct net;
 struct net *net_new(struct world *world, const struct net_options *options);
 void net_free(struct net *net);
 
-/* From now on `from` is not heard by `to`. */
+/* From now on `from` is not heard by `to`; it is again; all are. */
 void net_cut(struct net *net, uint32_t from, uint32_t to);
+void net_mend(struct net *net, uint32_t from, uint32_t to);
 void net_heal(struct net *net);
 
 /* Between these nodes (bits) every link is whole, quick and faultless, whatever else is wrong; and
@@ -40,6 +41,9 @@ void net_heal_among(struct net *net, uint64_t nodes);
 
 /* The options of a network that is quick and faultless. */
 const struct net_options *net_calm(void);
+
+/* Two nodes are so far from each other, for good: that comes to each delay. */
+void net_place(struct net *net, uint32_t node, uint32_t other, uint64_t distance_us);
 
 /* That link carries so much a second, for good, whatever the options say. */
 void net_narrow(struct net *net, uint32_t from, uint32_t to, uint64_t bytes_per_s);

@@ -19,8 +19,9 @@ struct net {
     } listeners[NET_NODES_MAX];
     uint8_t is_cut[NET_NODES_MAX][NET_NODES_MAX];            /* [from][to] */
     uint64_t clogged_until_us[NET_NODES_MAX][NET_NODES_MAX]; /* [from][to] */
-    uint64_t width[NET_NODES_MAX][NET_NODES_MAX];            /* 0: as the options say. */
-    uint64_t idle_at_us[NET_NODES_MAX][NET_NODES_MAX];       /* A narrow link has sent all then. */
+    uint64_t distance_us[NET_NODES_MAX][NET_NODES_MAX];
+    uint64_t width[NET_NODES_MAX][NET_NODES_MAX];      /* 0: as the options say. */
+    uint64_t idle_at_us[NET_NODES_MAX][NET_NODES_MAX]; /* A narrow link has sent all then. */
     uint64_t paused_until_us[NET_NODES_MAX];
     uint64_t calm;       /* Nodes between which nothing goes wrong; bits. */
     struct list pending; /* Deliveries. */

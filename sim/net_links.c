@@ -28,7 +28,7 @@ uint64_t net_delay(struct net *net, uint32_t from, uint32_t to)
 {
     const struct net_options *options = options_of(net, from, to);
     const uint64_t range = options->delay_us_max - options->delay_us_min + 1;
-    return options->delay_us_min + world_below(net->world, range);
+    return net->distance_us[from][to] + options->delay_us_min + world_below(net->world, range);
 }
 
 uint64_t net_lateness(struct net *net, uint32_t from, uint32_t to)
@@ -88,6 +88,17 @@ size_t net_backlog(const struct net *net, uint32_t from, uint32_t to)
 void net_cut(struct net *net, uint32_t from, uint32_t to)
 {
     net->is_cut[from][to] = 1;
+}
+
+void net_mend(struct net *net, uint32_t from, uint32_t to)
+{
+    net->is_cut[from][to] = 0;
+}
+
+void net_place(struct net *net, uint32_t node, uint32_t other, uint64_t distance_us)
+{
+    net->distance_us[node][other] = distance_us;
+    net->distance_us[other][node] = distance_us;
 }
 
 void net_narrow(struct net *net, uint32_t from, uint32_t to, uint64_t bytes_per_s)

@@ -282,6 +282,20 @@ static const struct os_functions FUNCTIONS = {
     .connect = connect_to,
 };
 
+/* A machine may have been up for as long as makes a number of 32 bits wrap within the minute. */
+static uint64_t draw_time(struct world *world)
+{
+    static const uint64_t WRAPS_US[] = {
+        UINT64_C(1) << 32,          /* Of microseconds, ... */
+        (UINT64_C(1) << 31) * 1000, /* ... and of milliseconds, with a sign or without. */
+        (UINT64_C(1) << 32) * 1000,
+    };
+    const uint64_t young = world_below(world, 1000000000);
+    const uint64_t before = world_below(world, 30000000);
+    const uint64_t which = world_below(world, 3);
+    return world_chance(world, 1, 2) ? WRAPS_US[which] - before : young;
+}
+
 struct os_sim *os_sim_new(struct world *world, struct net *net, uint32_t node,
                           const struct os_sim_options *options)
 {
@@ -294,7 +308,7 @@ struct os_sim *os_sim_new(struct world *world, struct net *net, uint32_t node,
     sim->disk = disk_new(world);
     sim->has_power_cut = 1;
     sim->clock.rate_ppm = 1000000;
-    sim->clock.local_us = world_below(world, 1000000000);
+    sim->clock.local_us = draw_time(world);
     list_init(&sim->timers);
     list_init(&sim->jobs);
     list_init(&sim->told);

@@ -158,7 +158,7 @@ static void judge_history(struct run *run)
 static void ask_and_judge(struct run *run)
 {
     struct run_result *result = run->result;
-    const int error = workload_read_all(run->workload, run->world.now_us + HEAL_US_MAX);
+    const int error = workload_read_all(run->workload, HEAL_US_MAX);
     if (is_broken(run)) {
         snprintf(result->failure, sizeof result->failure, "%s", cluster_violation(run->cluster));
     } else if (error != 0 && !world_is_halted(&run->world)) {

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 
 enum {
+    ELECTION_SHARE = 8,         /* A way, or a flush, takes so much of an election time-out. */
     MISFORTUNES_MAX = 300,      /* Else some seeds would never get anything done. */
     NARROW_BYTES_MIN = 1000000, /* A second. */
     NARROW_BYTES_MAX = 10000000,
@@ -131,6 +132,18 @@ static void widen_links(struct swarm *swarm)
     *width = *width != 0 && *width < least ? least : *width;
 }
 
+/* What is far or slow for good, and yet promised to work. */
+static void draw_ways(struct swarm *swarm, struct world *world)
+{
+    struct cluster_options *cluster = &swarm->cluster;
+    const uint64_t most = (uint64_t)cluster->election_ms * 1000 / ELECTION_SHARE;
+    const uint64_t far = draw_scale(world, most);
+    const uint64_t slow = draw_scale(world, most);
+    cluster->lame = (uint32_t)world_below(world, cluster->nodes);
+    cluster->distance_us_max = swarm_has(swarm, FAULT_FAR) ? far : 0;
+    cluster->lame_us = swarm_has(swarm, FAULT_LAME) ? slow : 0;
+}
+
 /* Who is away for a while is many windows behind, or most of one. */
 static void draw_window(struct swarm *swarm, struct world *world)
 {
@@ -225,6 +238,7 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
     draw_workload(swarm, world);
     draw_misfortunes(swarm, world);
     draw_window(swarm, world);
+    draw_ways(swarm, world);
     spare(swarm);
     apply_limits(swarm, limits);
     world->prng.state ^= (uint64_t)limits->variation << 32;

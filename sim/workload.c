@@ -307,10 +307,13 @@ int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us)
     return client->probes == 0;
 }
 
-static int is_read(const struct client *client)
+/* Let the client's operation end, or that time come. */
+static void wait_for(struct client *client, uint64_t until_us)
 {
-    const struct chronicle *history = &client->workload->history;
-    return !client->is_busy && history->operations[client->operation].outcome == OUTCOME_DONE;
+    struct workload *workload = client->workload;
+    while (client->is_busy && cluster_violation(workload->cluster) == NULL &&
+           world_step(workload->world, until_us) != 0) {
+    }
 }
 
 /* Read the key, as often as it takes. Returns 0 if that was not enough. */
@@ -318,21 +321,22 @@ static int read_until(struct client *client, uint32_t key, uint64_t until_us)
 {
     struct workload *workload = client->workload;
     struct world *world = workload->world;
-    uint64_t next_us = world->now_us;
-    while (cluster_violation(workload->cluster) == NULL) {
-        if (!client->is_busy && world->now_us >= next_us) {
-            const struct chronicle_who who = who_is(client);
-            next_us = world->now_us + BACK_OFF_US;
-            perform(client, requests_begin_get(&workload->requests, &who, key));
+    while (cluster_violation(workload->cluster) == NULL && world->now_us < until_us) {
+        const struct chronicle_who who = who_is(client);
+        perform(client, requests_begin_get(&workload->requests, &who, key));
+        wait_for(client, until_us);
+        const struct operation *read = &workload->history.operations[client->operation];
+        if (client->is_busy || read->outcome == OUTCOME_DONE) {
+            return !client->is_busy;
         }
-        if (is_read(client) || world_step(world, until_us) == 0) {
-            break;
+        const uint64_t again_us = world->now_us + BACK_OFF_US;
+        while (world_step(world, again_us) != 0) {
         }
     }
-    return is_read(client);
+    return 0;
 }
 
-int workload_read_all(struct workload *workload, uint64_t until_us)
+int workload_read_all(struct workload *workload, uint64_t patience_us)
 {
     for (uint32_t node = 0; node < cluster_nodes(workload->cluster); node++) {
         struct client *client = &workload->clients[workload->options.clients + node];
@@ -341,7 +345,7 @@ int workload_read_all(struct workload *workload, uint64_t until_us)
         }
         client->node = node;
         for (uint32_t key = 0; key < workload->history.key_count; key++) {
-            if (!read_until(client, key, until_us)) {
+            if (!read_until(client, key, workload->world->now_us + patience_us)) {
                 return -1;
             }
         }

@@ -36,8 +36,8 @@ void workload_on_kill(struct workload *workload, uint32_t node);
 int workload_probe(struct workload *workload, uint32_t node, uint64_t until_us);
 
 /* Once everything is healed: read every key through every server that can be asked. Returns -1 if
- * an answer did not come until then, or the cluster broke a rule meanwhile; else 0. */
-int workload_read_all(struct workload *workload, uint64_t until_us);
+ * an answer did not come within that time, or the cluster broke a rule meanwhile; else 0. */
+int workload_read_all(struct workload *workload, uint64_t patience_us);
 
 /* What they did and saw so far, and what the nodes reported of their states. Borrowed. */
 const struct chronicle *workload_history(const struct workload *workload);

@@ -278,7 +278,7 @@ void giving_tick(struct replica *r)
         if (sending != NULL && is_idle(sending, FORGOTTEN_US)) {
             MARK("transfer: closes a snapshot that nobody asks for");
             forget(r, i);
-        } else if (sending != NULL && !MUTANT(132)) {
+        } else if (sending != NULL) {
             go_on(sending); /* Much had not left when it was asked for. */
         }
     }

@@ -17,6 +17,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/mutant.h"
 #include "os/os.h"
 #include "peer/peer.h"
 #include "replica/log.h"
@@ -244,7 +245,8 @@ static inline uint64_t replica_life(const struct replica *r)
 /* Milliseconds of the core's clock; never 0. */
 static inline uint64_t replica_now_ms(struct replica *r)
 {
-    return os_now_us(r->os) / 1000 + 1;
+    const uint64_t now_ms = os_now_us(r->os) / 1000;
+    return (MUTANT(132) ? (uint32_t)now_ms : now_ms) + 1;
 }
 
 /* An id for a question of a read. Four thousand million questions later it is long forgotten. */

@@ -83,7 +83,7 @@ def find_sites(rows):
     """Which folders of src/ have each bug. Returns the numbers that are no row's."""
     by_number = {row.number: row for row in rows}
     strangers = set()
-    for path in glob.glob(os.path.join(ROOT, "src/*/*.c")):
+    for path in glob.glob(os.path.join(ROOT, "src/*/*.[ch]")):
         for number in re.findall(r"\bMUTANT\((\d+)\)", read_text(path)):
             if int(number) in by_number:
                 by_number[int(number)].folders.add(path.split("/")[-2])

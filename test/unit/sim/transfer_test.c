@@ -66,7 +66,7 @@ TEST(replica, takes_a_snapshot_when_there_is_room_for_it)
     cluster_set_trouble(cluster, late, &(struct os_sim_trouble){0});
     (void)events_in(&world, 60000000);
     assert_int_equal(lag(cluster, late, leader), 0);
-    assert_true(cluster_counts(cluster).restores == 1);
+    assert_in_range(cluster_counts(cluster).restores, 1, 2);
     assert_null(cluster_violation(cluster));
     cluster_free(cluster);
     world_deinit(&world);
@@ -82,31 +82,11 @@ static void cut_off(struct cluster *cluster, uint32_t node)
     }
 }
 
-/* A member that needs twenty seconds for a snapshot never has more than ten in a row, and is then
- * cut off until every connection has broken. What has arrived is not asked for again, and who is
- * back is asked at once. */
-TEST(replica, goes_on_with_a_snapshot_after_a_broken_connection)
+/* They hear each other again. */
+static void meet(struct cluster *cluster, uint32_t node, uint32_t other)
 {
-    struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
-    const uint32_t late = fall_behind(&world, cluster);
-    const uint32_t leader = (late + 2) % OPTIONS.nodes;
-    make_narrow(cluster, 200000);
-    cluster_start(cluster, late);
-    for (uint32_t i = 0; i < 3; i++) {
-        (void)events_in(&world, 5000000);
-        assert_in_range(lag(cluster, late, leader), 1, VALUES);
-        cut_off(cluster, late);
-        (void)events_in(&world, 10000000);
-        net_heal(cluster_net(cluster));
-    }
-    (void)events_in(&world, 10000000);
-    assert_int_equal(lag(cluster, late, leader), 0);
-    assert_true(cluster_counts(cluster).restores == 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    net_mend(cluster_net(cluster), node, other);
+    net_mend(cluster_net(cluster), other, node);
 }
 
 /* Who gives the node a snapshot: the one of whom it hears most. */
@@ -124,6 +104,35 @@ static uint32_t giver_of(struct cluster *cluster, uint32_t node)
         }
     }
     return giver;
+}
+
+/* A member that needs twenty seconds for a snapshot never has more than ten in a row, and is then
+ * cut off until every connection has broken, and then hears the other member first. What has
+ * arrived is not asked for again, and who is back is asked at once. */
+TEST(replica, goes_on_with_a_snapshot_after_a_broken_connection)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leader = (late + 2) % OPTIONS.nodes;
+    make_narrow(cluster, 200000);
+    cluster_start(cluster, late);
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)events_in(&world, 5000000);
+        assert_in_range(lag(cluster, late, leader), 1, VALUES);
+        cut_off(cluster, late);
+        (void)events_in(&world, 10000000);
+        meet(cluster, late, OPTIONS.nodes - late - giver_of(cluster, late));
+        (void)events_in(&world, 300000);
+        net_heal(cluster_net(cluster));
+    }
+    (void)events_in(&world, 10000000);
+    assert_int_equal(lag(cluster, late, leader), 0);
+    assert_true(cluster_counts(cluster).restores == 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
 }
 
 /* The giver dies for good, and what the only other member can give is not newer. It will have to
