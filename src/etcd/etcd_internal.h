@@ -115,6 +115,10 @@ void request_wait_for_state(struct request *request, void (*on_ready)(struct req
 void request_fail(struct request *request, struct failure failure);
 void request_fail_store(struct request *request, int kv_error);
 
+/* May it be answered from the state as it is, however old? If not, it is refused: a replica that
+ * failed may have lost its state. */
+int request_may_look(struct request *request);
+
 /* Answer with what is in the scratch buffer; where `error` is not 0 there was no memory for it. A
  * read: where there is no room for the answer, "too many requests". */
 void request_reply_scratch(struct request *request, int error);

@@ -59,7 +59,9 @@ void kv_service_range(struct request *request)
         return;
     }
     if (range.is_serializable) {
-        answer_range(request, &range);
+        if (request_may_look(request)) {
+            answer_range(request, &range);
+        }
     } else {
         request_wait_for_state(request, on_range_ready);
     }
@@ -167,7 +169,9 @@ void kv_service_txn(struct request *request)
     if (error != 0 || !kv_txn_is_read_only(txn)) {
         submit(request, KV_COMMAND_TXN, error);
     } else if (asks_for_stale_state(txn)) {
-        answer_txn(request, txn);
+        if (request_may_look(request)) {
+            answer_txn(request, txn);
+        }
     } else {
         request_wait_for_state(request, on_txn_ready);
     }

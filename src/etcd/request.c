@@ -54,6 +54,16 @@ void request_fail_store(struct request *request, int kv_error)
     request_fail(request, failure_of_store(kv_error));
 }
 
+int request_may_look(struct request *request)
+{
+    struct replica_status status;
+    replica_status(request->server->options.replica, &status);
+    if (status.has_failed) {
+        request_fail(request, failure_of_replica(SYNOD_ERR_STOPPED));
+    }
+    return !status.has_failed;
+}
+
 /* Answer with what is in the scratch buffer; where that cannot be, with `failure`. */
 static void reply_scratch(struct request *request, int error, struct failure failure)
 {

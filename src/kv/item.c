@@ -65,8 +65,9 @@ int item_may_follow(const struct item *item, const struct item *older)
         return item->create_revision == item->mod_revision && item->version == 1;
     }
     /* The first that is kept: what came before may have been compacted away. Even a new key
-     * need not be here with version 1, so this is all that can be said. */
+     * need not be here with version 1; but each put had a revision of its own. */
     return item->version >= 1 && item->create_revision >= 1 &&
            item->create_revision <= item->mod_revision &&
+           item->version - 1 <= item->mod_revision - item->create_revision &&
            (item->version > 1 || item->create_revision == item->mod_revision);
 }

@@ -393,6 +393,7 @@ void replica_status(const struct replica *r, struct replica_status *status)
     const int leader = replica_member_of(r, r->leader.member);
     *status = (struct replica_status){
         .is_running = r->phase == PHASE_RUNNING,
+        .has_failed = r->phase == PHASE_FAILED,
         .leader = leader < 0 ? 0 : (uint32_t)leader,
         .has_leader = leader >= 0,
         .is_leader = leader >= 0 && (uint32_t)leader == r->options.self,

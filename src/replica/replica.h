@@ -125,6 +125,7 @@ int replica_read(struct replica *replica, replica_read_callback callback, void *
 /* What operators and front ends ask for. Strings are borrowed while the replica lives. */
 struct replica_status {
     uint32_t is_running;     /* See on_running. */
+    uint32_t has_failed;     /* See on_failed: the machine's state may be lost or half restored. */
     uint32_t leader;         /* Index of the leader in the options' members, ... */
     uint32_t has_leader;     /* ... if there is one. */
     uint32_t is_leader;      /* It is this one. */

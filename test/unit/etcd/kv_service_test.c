@@ -154,6 +154,19 @@ TEST(range, that_is_serializable_needs_no_replica)
     front_free(front);
 }
 
+/* What it has in memory may be half of a snapshot by then. */
+TEST(range, that_is_serializable_is_refused_by_a_replica_that_has_failed)
+{
+    struct front *front = front_new();
+    struct outcome outcome;
+    front_put(front, "k", "v");
+    front->replica.status.has_failed = 1;
+    const Etcdserverpb__RangeRequest range = range_of("k", 1);
+    front_send(front, RANGE, &range.base, &outcome);
+    assert_failed_with(&outcome, GRPC_UNAVAILABLE, "etcdserver: server stopped");
+    front_free(front);
+}
+
 /* What was written between the question and its answer must be seen. */
 TEST(range, waits_until_the_state_is_as_new_as_it_is)
 {

@@ -79,6 +79,9 @@ TEST(item, may_be_the_first_that_is_left_if_its_numbers_agree)
     assert_false(may_follow(&(struct said){5, 7, 1, 0, 4, 0}, NULL)); /* The first made it. */
     assert_false(may_follow(&(struct said){0, 7, 2, 0, 4, 0}, NULL));
     assert_false(may_follow(&(struct said){8, 7, 2, 0, 4, 0}, NULL));
+    assert_true(may_follow(&(struct said){5, 7, 3, 0, 4, 0}, NULL));
+    assert_false(may_follow(&(struct said){5, 7, 4, 0, 4, 0}, NULL)); /* Of three revisions. */
+    assert_false(may_follow(&(struct said){5, 7, INT64_MAX, 0, 4, 0}, NULL));
 }
 
 TEST(bytes, are_whole_if_they_are_somewhere_or_nothing)
