@@ -48,6 +48,14 @@ static void end_soon(struct cluster *cluster, uint32_t index)
     world_after(cluster->world, 0, bury, cluster, node->starts * NET_NODES_MAX + index);
 }
 
+/* A disk that does not take what is written ends a life. One that does not give what is read does
+ * so where the state is in the file alone: a snapshot that was received. */
+static int may_fail(const struct node *node, const struct report *report)
+{
+    return node->is_damaged || node->was_full ||
+           (node->has_trouble && strstr(report->text, ".receive") != NULL);
+}
+
 static void on_failed(void *context, const struct report *report)
 {
     struct node *node = context;
@@ -56,7 +64,7 @@ static void on_failed(void *context, const struct report *report)
         return;
     }
     world_trace(cluster->world, "failed", node->index, 0);
-    if (!node->has_trouble && !node->is_damaged) {
+    if (!may_fail(node, report)) {
         ledger_violate(&cluster->ledger, "failure: node %u: %.400s", node->index, report->text);
     }
     end_soon(cluster, node->index);
@@ -172,6 +180,7 @@ static void clear(struct node *node)
     node->replica = NULL;
     node->is_ending = 0;
     node->has_trouble = node->is_in_trouble;
+    node->was_full = node->is_full;
     os_sim_revive(node->os);
 }
 
@@ -312,6 +321,8 @@ void cluster_set_trouble(struct cluster *cluster, uint32_t index,
     node->has_trouble = node->has_trouble || is_trouble;
     node->is_damaged = node->is_damaged || trouble->write_ppm != 0;
     node->is_in_trouble = is_trouble;
+    node->is_full = trouble->is_full != 0;
+    node->was_full = node->was_full || node->is_full;
     os_sim_set_trouble(node->os, trouble);
 }
 

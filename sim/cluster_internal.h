@@ -15,6 +15,8 @@ struct node {
     int has_run;       /* It was running once, so its disk holds the table of members. */
     int has_trouble;   /* Its disk has refused something in this life, or may have. */
     int is_in_trouble; /* Its disk refuses things now. */
+    int was_full;      /* It has been full in this life. */
+    int is_full;
     int is_damaged;
     int is_wiped;
     int is_refused; /* For its damage: it stays down. */

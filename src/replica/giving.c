@@ -188,6 +188,9 @@ static void piece_was_read(struct os_work *work)
     struct replica *r = sending->r;
 
     sending->is_reading = 0;
+    if (sending->size < 0 && MUTANT(136)) {
+        replica_fail(r, &sending->report);
+    }
     if (sending->size < 0) {
         replica_warn("cannot give a snapshot", &sending->report);
         if (sending->slot == r->snapshot && !sending->is_dropped) {

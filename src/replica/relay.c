@@ -104,7 +104,7 @@ const char *relay_on_index(struct replica *r, struct bytes body)
     if (body.size != INDEX_BYTES || get_u64(body.data + 8) > UINT32_MAX) {
         return "an answer to a read that is not one";
     }
-    if (get_u64(body.data) == replica_life(r)) {
+    if (get_u64(body.data) == replica_life(r) || MUTANT(137)) {
         reading_on_index(r, get_u64(body.data + 8), get_u64(body.data + 16));
     }
     return NULL;

@@ -119,7 +119,8 @@ int snapshotting_has_room(struct replica *r, uint64_t bytes, struct backoff *bac
         return 0;
     }
     const int64_t room = os_dir_free_bytes(r->os, r->options.data_dir);
-    const uint64_t beside = reserved_bytes(r) + (bytes < segment ? bytes : segment);
+    const uint64_t log = bytes < segment ? bytes : segment;
+    const uint64_t beside = reserved_bytes(r) + (MUTANT(139) ? 0 : log);
     if (room < 0 || (bytes <= (uint64_t)room && beside <= (uint64_t)room - bytes) || MUTANT(113)) {
         return 1; /* Or nobody knows. */
     }

@@ -1,4 +1,5 @@
 /* cluster_test.c -- whole clusters in virtual time: what no run of random seeds would point at. */
+#include "replica/replica_internal.h"
 #include "sim/cluster.h"
 
 #include "stage.h"
@@ -395,6 +396,33 @@ TEST(replica, answers_reads_from_far_away)
 {
     read_in_many_turns(1, 1000, 150000);
     read_in_many_turns(0, 500, 150000);
+}
+
+/* The one that was asked for it may be so late that this is another life, which counts its reads
+ * from the start again. */
+TEST(replica, takes_no_answer_to_a_read_of_an_earlier_life)
+{
+    struct outcomes outcomes = {0};
+    struct world world;
+    uint8_t body[24] = {0};
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t leads = start_and_elect(&world, cluster);
+    const uint32_t reader = (leads + 1) % OPTIONS.nodes;
+    struct replica *r = cluster_replica(cluster, reader);
+    cluster_pause(cluster, leads, 2000000);
+    assert_int_equal(replica_read(r, on_read, &outcomes), 0);
+    cluster_touch(cluster, reader);
+    (void)events_in(&world, 10000);
+    put_u64(body, replica_life(r) - ((uint64_t)1 << 32));
+    put_u64(body + 8, r->read_id);
+    assert_null(relay_on_index(r, bytes_of(body, sizeof body)));
+    assert_int_equal(outcomes.good, 0);
+    put_u64(body, replica_life(r));
+    assert_null(relay_on_index(r, bytes_of(body, sizeof body)));
+    assert_int_equal(outcomes.good, 1);
+    cluster_free(cluster);
+    world_deinit(&world);
 }
 
 /* Of messages that call forth each other no judge of the protocol complains. */

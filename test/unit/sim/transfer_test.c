@@ -164,6 +164,29 @@ TEST(replica, takes_a_snapshot_of_another_when_its_giver_has_gone)
     world_deinit(&world);
 }
 
+/* That its disk cannot be read is no reason for a giver to end: what it holds is in its memory. */
+TEST(replica, lives_on_though_it_cannot_read_the_snapshot_that_it_should_give)
+{
+    struct world world;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    const uint32_t late = fall_behind(&world, cluster);
+    const uint32_t leads = (late + 2) % OPTIONS.nodes;
+    cluster_kill(cluster, (late + 1) % OPTIONS.nodes, 1);
+    make_narrow(cluster, 1000000);
+    cluster_start(cluster, late);
+    (void)events_in(&world, 1000000);
+    assert_non_null(cluster_replica(cluster, late)->receiving);
+    cluster_set_trouble(cluster, leads, &(struct os_sim_trouble){.read_ppm = 1000000});
+    assert_int_equal(seconds_led(&world, cluster, 5), 5);
+    cluster_set_trouble(cluster, leads, &(struct os_sim_trouble){0});
+    (void)events_in(&world, 30000000);
+    assert_int_equal(lag(cluster, late, leads), 0);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
 /* Damage one byte in the middle of the node's snapshot: its two ends look right. */
 static void ruin_snapshot(struct cluster *cluster, uint32_t node)
 {
