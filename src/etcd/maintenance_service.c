@@ -75,6 +75,9 @@ void maintenance_service_hash_kv(struct request *request)
     const int64_t now = kv_revision(kv);
     const int64_t asked = hash->revision > 0 ? hash->revision : now;
     etcdserverpb__hash_kvrequest__free_unpacked(hash, NULL);
+    if (!request_may_look(request)) {
+        return;
+    }
     if (asked > now) {
         request_fail_store(request, KV_ERR_FUTURE);
         return;

@@ -119,6 +119,7 @@ static void entries_were_read(struct os_work *work)
     if (serve->error < 0) {
         MARK("catchup: cannot read an entry that it should give");
         replica_warn("cannot give an entry", &serve->report);
+        r->members[serve->member].serve_end = 0; /* Until it is asked for again. */
         offer_instead(r, serve);
     }
     struct member *it = &r->members[serve->member];
@@ -275,6 +276,7 @@ void catchup_serve(struct replica *r, const struct synod_serve *serve)
     const uint32_t ahead = r->core_options.window / 2; /* It could not remember much more. */
     const uint32_t message = ahead < SERVE_ENTRIES_MAX ? ahead : SERVE_ENTRIES_MAX;
     it->serve_end = serve->slot + (is_new && !MUTANT(115) ? ahead : message);
+    it->serve_end = serve_limit(r, (uint32_t)member); /* What comes later it will hear of. */
     go_on(r, (uint32_t)member);
 }
 

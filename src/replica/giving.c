@@ -19,8 +19,7 @@
 
 enum {
     PIECE_BYTES = 64 << 10,
-    ATRANSFER_HEAD_BYTES =
-        4 * PIECE_BYTES,              /* What may be on its way beyond what the receiver has. */
+    AHEAD_BYTES = 4 * PIECE_BYTES,    /* What may be on its way beyond what the receiver has. */
     QUEUE_MAX = 64 << 10,             /* No piece is sent behind more than that. */
     IDLE_US = 10 * TRANSFER_RETRY_US, /* Who has not asked for so long may be offered a newer
                                            * one, ... */
@@ -223,7 +222,7 @@ static void give_from(struct sending *sending, uint64_t offset)
     if (!sending->is_reading && (is_first || !is_new || sending->next < offset)) {
         sending->next = offset;
     }
-    sending->end = offset + (is_new ? ATRANSFER_HEAD_BYTES : PIECE_BYTES);
+    sending->end = offset + (is_new ? AHEAD_BYTES : PIECE_BYTES);
     sending->end = sending->end < size ? sending->end : size;
     go_on(sending);
 }

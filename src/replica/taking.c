@@ -1,8 +1,9 @@
 /* taking.c -- snapshots, taken from others (giving.c) by a member whose log lacks too much.
  *
- * One at a time, of one member, for as long as it comes. It is written under a temporary name;
- * workers sync it and check it, for the loop waits for no disk; and when it is in the place of our
- * state, then it is a snapshot of ours, and the next life may begin with it. */
+ * One at a time, of one member, for as long as it comes. It is written under a temporary name, and
+ * workers sync it now and then, while more comes, and check the whole: the loop need not wait for
+ * that. When it is in the place of our state, then it is a snapshot of ours, and the next life may
+ * begin with it. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -26,9 +27,12 @@ struct receiving {
     uint64_t total;
     struct snapshot_receive *file;
     uint64_t asked_us;
-    uint32_t retries; /* Since a piece last came. */
-    uint32_t is_away; /* A worker has the file, and syncs it or checks it. */
-    int error;
+    uint32_t retries;     /* Since a piece last came. */
+    uint32_t is_forgiven; /* We were cut off since, and what was asked in vain does not count. */
+    uint32_t has_failed;  /* A piece could not be written. */
+    uint32_t is_syncing;  /* A worker does that, or, when all has come, checks it: */
+    uint32_t is_checking;
+    int error; /* The worker's. */
     struct report report;
 };
 
@@ -48,9 +52,15 @@ static void free_receiving(struct receiving *receiving)
     free(receiving);
 }
 
+static int is_with_worker(const struct receiving *receiving)
+{
+    return receiving->is_syncing || receiving->is_checking;
+}
+
+/* What a worker has stays until it is back: file_is_back(). */
 static void stop_receiving(struct replica *r)
 {
-    if (r->receiving != NULL && !r->receiving->is_away) {
+    if (r->receiving != NULL && !is_with_worker(r->receiving)) {
         free_receiving(r->receiving);
         r->receiving = NULL;
     }
@@ -62,7 +72,7 @@ static void stop_receiving(struct replica *r)
 void taking_on_connected(struct replica *r, uint32_t member)
 {
     struct receiving *receiving = r->receiving;
-    if (receiving == NULL || receiving->member != member || receiving->is_away) {
+    if (receiving == NULL || receiving->member != member || receiving->is_checking) {
         return;
     }
     if (++receiving->retries > RETRIES_MAX) {
@@ -86,7 +96,7 @@ uint64_t taking_missing(const struct replica *r)
 static int is_wanted(const struct replica *r, uint32_t member, synod_slot slot)
 {
     const struct receiving *receiving = r->receiving;
-    if (slot <= r->applied || (receiving != NULL && receiving->is_away)) {
+    if (slot <= r->applied || (receiving != NULL && is_with_worker(receiving))) {
         return 0;
     }
     if (receiving == NULL || (MUTANT(112) && receiving->slot < slot)) {
@@ -103,11 +113,13 @@ const char *taking_on_offer(struct replica *r, uint32_t member, struct bytes bod
     }
     const synod_slot slot = get_u64(body.data);
     const uint64_t total = get_u64(body.data + 8);
+    const uint64_t freed = r->receiving == NULL ? 0 : r->receiving->total; /* Come or reserved. */
     if (slot > SYNOD_SNAPSHOT_SLOT_MAX) {
         return "an offer of a snapshot of a slot that no log reaches";
     }
     if (!is_wanted(r, member, slot) ||
-        !snapshotting_has_room(r, total, &r->taking_backoff, "cannot receive a snapshot")) {
+        !snapshotting_has_room(r, total > freed ? total - freed : 0, &r->taking_backoff,
+                               "cannot receive a snapshot")) {
         return NULL;
     }
     stop_receiving(r);
@@ -175,72 +187,86 @@ static void install(struct replica *r, struct receiving *receiving)
     reading_on_applied(r);
 }
 
+static void file_is_back(struct os_work *work);
+
+static void give_away(struct receiving *receiving, void (*run)(struct os_work *work))
+{
+    receiving->work = (struct os_work){.run = run, .done = file_is_back};
+    replica_work(receiving->r, &receiving->work);
+}
+
+/* Let a worker sync what has come, if that is due, or check it, if it is all. */
+static void tend_file(struct receiving *receiving)
+{
+    if (is_with_worker(receiving)) {
+        return;
+    }
+    if (snapshot_receive_offset(receiving->file) >= receiving->total) {
+        receiving->is_checking = 1;
+        give_away(receiving, check_file);
+    } else if (snapshot_receive_is_sync_due(receiving->file)) {
+        receiving->is_syncing = 1;
+        give_away(receiving, sync_file);
+    }
+}
+
 static void file_is_back(struct os_work *work)
 {
     struct receiving *receiving = LIST_ITEM(work, struct receiving, work);
     struct replica *r = receiving->r;
-    const int is_whole = snapshot_receive_offset(receiving->file) >= receiving->total;
+    const int is_checked = receiving->is_checking != 0;
 
-    receiving->is_away = 0;
-    if (receiving->error == 0 && !is_whole && r->phase == PHASE_RUNNING) {
-        pull(r);
+    receiving->is_syncing = 0;
+    receiving->is_checking = 0;
+    if (!is_checked && receiving->error == 0 && !receiving->has_failed &&
+        r->phase == PHASE_RUNNING) {
+        tend_file(receiving);
         replica_work_done(r);
         return;
     }
     r->receiving = NULL;
     if (receiving->error != 0) {
-        replica_warn(is_whole ? "a received snapshot was refused" : "cannot receive a snapshot",
+        replica_warn(is_checked ? "a received snapshot was refused" : "cannot receive a snapshot",
                      &receiving->report);
         backoff_begin(&r->taking_backoff, os_now_us(r->os));
-    } else if (r->phase == PHASE_RUNNING) {
+    } else if (is_checked && r->phase == PHASE_RUNNING) {
         install(r, receiving);
     }
     free_receiving(receiving);
     replica_work_done(r);
 }
 
-/* The loop does not wait for the disk. What comes meanwhile is dropped, and asked for again. */
-static void give_away(struct receiving *receiving, void (*run)(struct os_work *work))
-{
-    receiving->is_away = 1;
-    receiving->work = (struct os_work){.run = run, .done = file_is_back};
-    replica_work(receiving->r, &receiving->work);
-}
-
 const char *taking_on_piece(struct replica *r, uint32_t member, struct bytes body)
 {
     struct receiving *receiving = r->receiving;
+    struct report report;
     if (body.size <= TRANSFER_HEAD_BYTES) {
         return "a piece of a snapshot that is not one";
     }
     const uint64_t offset = get_u64(body.data + 16);
     const struct bytes piece =
         bytes_of(body.data + TRANSFER_HEAD_BYTES, body.size - TRANSFER_HEAD_BYTES);
-    if (receiving == NULL || receiving->is_away || receiving->member != member ||
-        receiving->slot != get_u64(body.data) ||
+    if (receiving == NULL || receiving->is_checking || receiving->has_failed ||
+        receiving->member != member || receiving->slot != get_u64(body.data) ||
         offset != snapshot_receive_offset(receiving->file)) {
         MARK("transfer: a piece comes twice, or late");
         return NULL;
     }
-    if (snapshot_receive_write(receiving->file, offset, piece, &receiving->report) != 0) {
-        replica_warn("cannot receive a snapshot", &receiving->report);
+    if (snapshot_receive_write(receiving->file, offset, piece, &report) != 0) {
+        replica_warn("cannot receive a snapshot", &report);
         backoff_begin(&r->taking_backoff, os_now_us(r->os));
+        receiving->has_failed = 1;
         stop_receiving(r);
         return NULL;
     }
     receiving->retries = 0;
+    receiving->is_forgiven = 0;
     if (receiving->slot <= r->applied) {
         stop_receiving(r); /* What was missing has come in entries. */
         return NULL;
     }
-    if (snapshot_receive_offset(receiving->file) >= receiving->total) {
-        pull(r); /* That tells the sender that we have everything. */
-        give_away(receiving, check_file);
-    } else if (snapshot_receive_wants_sync(receiving->file)) {
-        give_away(receiving, sync_file);
-    } else {
-        pull(r);
-    }
+    pull(r); /* The last one tells the sender that we have everything. */
+    tend_file(receiving);
     return NULL;
 }
 
@@ -259,13 +285,15 @@ static void ask_again(struct replica *r)
     struct receiving *receiving = r->receiving;
     if (is_cut_off(r) && !MUTANT(128)) { /* That is not its giver's fault, which will go on. */
         receiving->asked_us = os_now_us(r->os);
-        receiving->retries = 0;
+        receiving->retries = receiving->is_forgiven ? receiving->retries : 0;
+        receiving->is_forgiven = 1;
         return;
     }
     const uint32_t doublings =
         receiving->retries < RETRY_DOUBLINGS ? receiving->retries : RETRY_DOUBLINGS;
     const uint64_t patience_us = (uint64_t)TRANSFER_RETRY_US << doublings;
-    if (receiving->is_away || os_now_us(r->os) - receiving->asked_us < patience_us) {
+    if (receiving->is_checking || receiving->has_failed ||
+        os_now_us(r->os) - receiving->asked_us < patience_us) {
         return;
     }
     if (++receiving->retries > RETRIES_MAX || receiving->slot <= r->applied) {

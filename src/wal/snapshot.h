@@ -124,17 +124,18 @@ int snapshot_receive_new(struct os *os, const char *dir, uint64_t slot, struct r
 int snapshot_receive_write(struct snapshot_receive *receive, uint64_t offset, struct bytes piece,
                            struct report *report);
 
-/* True if so much was written since the last sync that now is a good time for another: else the
- * last one would be a flood of gigabytes that the log's flushes have to swim through. */
-int snapshot_receive_wants_sync(const struct snapshot_receive *receive);
-int snapshot_receive_sync(struct snapshot_receive *receive, struct report *report);
+/* True once each so many bytes: now is a good time for a sync, or the last one would be a flood of
+ * gigabytes that the log's flushes have to swim through. The sync may run on another thread while
+ * more is written here. */
+int snapshot_receive_is_sync_due(struct snapshot_receive *receive);
+int snapshot_receive_sync(const struct snapshot_receive *receive, struct report *report);
 
 /* How many bytes have arrived: where the sender has to go on. */
 uint64_t snapshot_receive_offset(const struct snapshot_receive *receive);
 
 /* All bytes are here: sync the file and check it, the whole of it, and that it is of `cluster`,
  * `group` and of the slot it was announced for. */
-int snapshot_receive_check(struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
+int snapshot_receive_check(const struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
                            struct report *report);
 
 /* Open what was checked, to load it; to be closed before it is installed. */

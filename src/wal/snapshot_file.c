@@ -265,7 +265,7 @@ int snapshot_install(const struct snapshot_file *file, uint64_t slot, struct rep
     return error == 0 ? 0 : report_system(report, place, "sync of the directory", error);
 }
 
-int snapshot_sync_file(struct snapshot_file *file, uint64_t offset, struct report *report)
+int snapshot_sync_file(const struct snapshot_file *file, uint64_t offset, struct report *report)
 {
     assert(file->file != NULL);
     const int error = os_file_sync(file->os, file->file);

@@ -41,7 +41,7 @@ int snapshot_open_file(struct snapshot_file *file, unsigned flags, struct report
 void snapshot_close_file(struct snapshot_file *file);
 
 /* Sync it; `offset` is how far it has been written, for the report. */
-int snapshot_sync_file(struct snapshot_file *file, uint64_t offset, struct report *report);
+int snapshot_sync_file(const struct snapshot_file *file, uint64_t offset, struct report *report);
 
 /* Give the file, which is synced, the name of the snapshot of `slot`, durably. */
 int snapshot_install(const struct snapshot_file *file, uint64_t slot, struct report *report);

@@ -59,17 +59,20 @@ int snapshot_receive_write(struct snapshot_receive *receive, uint64_t offset, st
     return 0;
 }
 
-int snapshot_receive_wants_sync(const struct snapshot_receive *receive)
-{
-    assert(receive->unsynced <= receive->offset);
-    return receive->unsynced >= SNAPSHOT_SYNC_BYTES;
-}
-
-int snapshot_receive_sync(struct snapshot_receive *receive, struct report *report)
+int snapshot_receive_is_sync_due(struct snapshot_receive *receive)
 {
     assert(receive->file.file != NULL);
+    if (receive->unsynced < SNAPSHOT_SYNC_BYTES) {
+        return 0;
+    }
     receive->unsynced = 0;
-    return snapshot_sync_file(&receive->file, receive->offset, report);
+    return 1;
+}
+
+int snapshot_receive_sync(const struct snapshot_receive *receive, struct report *report)
+{
+    assert(receive->file.file != NULL);
+    return snapshot_sync_file(&receive->file, 0, report);
 }
 
 uint64_t snapshot_receive_offset(const struct snapshot_receive *receive)
@@ -88,7 +91,7 @@ int snapshot_receive_open(const struct snapshot_receive *receive, struct report 
 }
 
 /* What the peer sent is input like any other: nothing of it counts before all was checked. */
-int snapshot_receive_check(struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
+int snapshot_receive_check(const struct snapshot_receive *receive, uint64_t cluster, uint32_t group,
                            struct report *report)
 {
     struct snapshot *snapshot;
@@ -111,7 +114,7 @@ int snapshot_receive_check(struct snapshot_receive *receive, uint64_t cluster, u
 int snapshot_receive_install(struct snapshot_receive *receive, struct report *report)
 {
     assert(receive->file.file != NULL);
-    assert(receive->unsynced == 0);
+    assert(receive->offset > 0);
     const int error = snapshot_install(&receive->file, receive->slot, report);
     if (error != 0) {
         snapshot_receive_free(receive);

@@ -27,6 +27,35 @@ TEST(replica, gives_a_snapshot_over_a_narrow_link_and_leads)
     world_deinit(&world);
 }
 
+/* A worker syncs it now and then, while more comes: that costs no time, or the log of the giver,
+ * cut behind newer snapshots, would leave it behind. */
+TEST(replica, takes_a_large_snapshot_as_fast_as_it_comes)
+{
+    struct cluster_options options = OPTIONS;
+    struct world world;
+    uint32_t good = 0;
+    options.snapshot_bytes = 30 << 20;
+    options.segment_bytes = 1 << 20;
+    world_init(&world, 1, 0);
+    struct cluster *cluster = cluster_new(&world, &options);
+    const uint32_t leads = start_and_elect(&world, cluster);
+    const uint32_t late = (leads + 1) % OPTIONS.nodes;
+    cluster_kill(cluster, late, 1);
+    for (int i = 0; i < 60; i++) {
+        put_large(cluster, leads, &good);
+        (void)events_in(&world, 100000);
+    }
+    assert_int_equal(good, 60);
+    assert_true(cluster_replica(cluster, leads)->snapshot > 40);
+    cluster_start(cluster, late);
+    (void)events_in(&world, 2000000); /* So long each question in vain would take. */
+    assert_int_equal(lag(cluster, late, leads), 0);
+    assert_int_equal(cluster_counts(cluster).restores, 1);
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(&world);
+}
+
 /* Others write, so much that there is a newer snapshot long before the old one has arrived. */
 TEST(replica, finishes_a_snapshot_though_there_are_newer_ones)
 {
