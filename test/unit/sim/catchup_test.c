@@ -36,9 +36,7 @@ TEST(replica, catches_up_over_a_narrow_link)
     replica_status(cluster_replica(cluster, status.leader), &status);
     replica_status(cluster_replica(cluster, late), &behind);
     assert_int_equal(behind.applied, status.applied);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* Twenty thousand small entries, from a quarter of the way round the world: asked for one message
@@ -67,9 +65,7 @@ TEST(replica, catches_up_with_many_entries_from_far_away)
     cluster_start(cluster, 2);
     (void)events_in(&world, 8000000);
     assert_int_equal(lag(cluster, 2, 0), 0);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* Little may be on its way to a disk, so it takes little at a time. But it asks on as soon as the
@@ -95,9 +91,7 @@ TEST(replica, asks_on_when_its_disk_has_caught_up)
     cluster_start(cluster, late);
     (void)events_in(&world, 10000000);
     assert_int_equal(lag(cluster, late, leads), 0);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* Three megabytes a second are written, and one member can be told of one. It falls behind, that
@@ -127,9 +121,7 @@ TEST(replica, does_not_fill_a_link_that_is_too_narrow_for_what_is_written)
     }
     assert_int_equal(good, 1800);
     assert_in_range(most, 1 << 20, QUEUE_MAX); /* It was too narrow. */
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* The clients of a follower write three megabytes a second, and it can tell the leader of one. The
@@ -166,9 +158,7 @@ TEST(replica, votes_in_time_though_its_clients_write_more_than_it_can_forward)
     (void)events_in(&world, 6000000);
     assert_int_equal(good, 120);
     assert_in_range(forwarded, 300, 900);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* The third has gone, so nothing is chosen before the late one has what it lacks. What clients
@@ -198,9 +188,7 @@ static void catch_up_beside_large_values(uint64_t snapshot_bytes)
     put_small(cluster, late, &good);
     (void)events_in(&world, 1000000);
     assert_int_equal(good, 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 TEST(replica, takes_entries_beside_large_values_that_it_cannot_take_yet)
@@ -231,9 +219,7 @@ TEST(replica, leads_on_though_much_is_written_at_once_over_a_narrow_link)
     assert_true(good > 12);
     put_small(cluster, leads, &good);
     (void)events_in(&world, 1000000);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 static void note_first(void *context, const char *name)
@@ -290,7 +276,5 @@ TEST(replica, gives_its_state_where_it_cannot_read_its_log)
     put_value(cluster, late, VALUE_BYTES, &good);
     (void)events_in(&world, 2000000);
     assert_int_equal(good, VALUES + 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }

@@ -22,9 +22,7 @@ TEST(replica, that_waits_for_the_founding_sleeps_meanwhile)
         replica_status(cluster_replica(cluster, node), &status);
         assert_true(status.is_running && status.has_leader);
     }
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 static void put(struct world *world, struct cluster *cluster, uint32_t node)
@@ -66,9 +64,7 @@ TEST(replica, keeps_a_short_log_where_there_are_elections_and_no_entries)
     }
     assert_true(longest > options.tail_bytes); /* Or nothing was kept. */
     assert_true(longest <= options.snapshot_bytes + options.tail_bytes + 2 * options.segment_bytes);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 static uint32_t running(struct cluster *cluster)
@@ -179,9 +175,7 @@ TEST(replica, elects_on_disks_that_are_nearly_as_slow_as_the_election)
     start_all(cluster);
     (void)events_in(&world, 30000000);
     assert_true(seconds_led(&world, cluster, 60) > 50);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* A leader dies with as many large entries on their way as it may have, each of which is a piece of
@@ -209,9 +203,7 @@ static void elect_with_much_to_report(const struct net_options *net, uint64_t re
     (void)events_in(&world, report_us);
     cluster_kill(cluster, status.leader, 1);
     assert_true(seconds_led(&world, cluster, 60) >= led_min);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* There and back takes 300 ms: eight pieces take longer than the election time-out. The others have
@@ -295,9 +287,7 @@ TEST(cluster, holds_every_step_of_every_core_against_the_reference)
     assert_true(steps > 3 * 20); /* At the least a tick each heartbeat. */
     (void)events_in(&world, 1000000);
     assert_true(cluster_counts(cluster).steps > steps + 3 * 10);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 static void on_nothing(void *context)
@@ -380,9 +370,7 @@ static void read_in_many_turns(int hears_the_leader, uint32_t reads, uint64_t de
     assert_int_equal(outcomes.good, reads);
     assert_int_equal(outcomes.bad, 0);
     assert_true(net_counts(cluster_net(cluster)).frames - frames < 1000);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 TEST(replica, answers_reads_of_any_number_of_turns)

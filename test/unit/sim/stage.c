@@ -41,6 +41,13 @@ uint32_t start_and_elect(struct world *world, struct cluster *cluster)
     return status.leader;
 }
 
+void take_down(struct world *world, struct cluster *cluster)
+{
+    assert_null(cluster_violation(cluster));
+    cluster_free(cluster);
+    world_deinit(world);
+}
+
 void note_outcome(void *context, int error, const void *result)
 {
     uint32_t *good = context;

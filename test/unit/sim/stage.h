@@ -21,6 +21,9 @@ void start_all(struct cluster *cluster);
 /* The same, and let five seconds pass, in which they elect somebody: its number. */
 uint32_t start_and_elect(struct world *world, struct cluster *cluster);
 
+/* It has kept every rule: let go of it and of its world. */
+void take_down(struct world *world, struct cluster *cluster);
+
 /* A result callback: counts good outcomes in a uint32_t. */
 void note_outcome(void *context, int error, const void *result);
 

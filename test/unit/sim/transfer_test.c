@@ -22,9 +22,7 @@ TEST(replica, gives_a_snapshot_over_a_narrow_link_and_leads)
     cluster_start(cluster, late);
     assert_true(seconds_led(&world, cluster, 40) > 38);
     assert_int_equal(lag(cluster, late, leader), 0);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* A worker syncs it now and then, while more comes: that costs no time, or the log of the giver,
@@ -51,9 +49,7 @@ TEST(replica, takes_a_large_snapshot_as_fast_as_it_comes)
     (void)events_in(&world, 2000000); /* So long each question in vain would take. */
     assert_int_equal(lag(cluster, late, leads), 0);
     assert_int_equal(cluster_counts(cluster).restores, 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* Others write, so much that there is a newer snapshot long before the old one has arrived. */
@@ -74,9 +70,7 @@ TEST(replica, finishes_a_snapshot_though_there_are_newer_ones)
     assert_in_range(lag(cluster, late, busy), 0, 20);
     assert_true(good > 5900);
     assert_true(cluster_counts(cluster).restores >= 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* No member takes a snapshot for which it has no room, and none leaves off asking: there may be
@@ -96,9 +90,7 @@ TEST(replica, takes_a_snapshot_when_there_is_room_for_it)
     (void)events_in(&world, 60000000);
     assert_int_equal(lag(cluster, late, leader), 0);
     assert_in_range(cluster_counts(cluster).restores, 1, 2);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 static void cut_off(struct cluster *cluster, uint32_t node)
@@ -159,9 +151,7 @@ TEST(replica, goes_on_with_a_snapshot_after_a_broken_connection)
     (void)events_in(&world, 10000000);
     assert_int_equal(lag(cluster, late, leader), 0);
     assert_true(cluster_counts(cluster).restores == 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* The giver dies for good, and what the only other member can give is not newer. It will have to
@@ -188,9 +178,7 @@ TEST(replica, takes_a_snapshot_of_another_when_its_giver_has_gone)
     put_value(cluster, late, VALUE_BYTES, &good);
     (void)events_in(&world, 2000000);
     assert_int_equal(good, 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* That its disk cannot be read is no reason for a giver to end: what it holds is in its memory. */
@@ -211,9 +199,7 @@ TEST(replica, lives_on_though_it_cannot_read_the_snapshot_that_it_should_give)
     cluster_set_trouble(cluster, leads, &(struct os_sim_trouble){0});
     (void)events_in(&world, 30000000);
     assert_int_equal(lag(cluster, late, leads), 0);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 /* Damage one byte in the middle of the node's snapshot: its two ends look right. */
@@ -250,9 +236,7 @@ TEST(replica, gives_its_state_where_its_snapshot_has_rotted)
     put_small(cluster, late, &good);
     (void)events_in(&world, 2000000);
     assert_int_equal(good, 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
 
 static void put_values(struct world *world, struct cluster *cluster, uint32_t node)
@@ -286,7 +270,5 @@ TEST(replica, keeps_no_snapshot_that_a_received_one_replaces)
     }
     assert_true(cluster_replica(cluster, late)->snapshot > own);
     assert_int_equal(cluster_snapshots(cluster, late), 1);
-    assert_null(cluster_violation(cluster));
-    cluster_free(cluster);
-    world_deinit(&world);
+    take_down(&world, cluster);
 }
