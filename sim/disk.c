@@ -12,29 +12,6 @@
 #include "base/assert.h"
 #include "sim/disk_internal.h"
 
-enum call_kind {
-    CALL_WRITE = 1,
-    CALL_TRUNCATE,
-    CALL_SYNC,
-    CALL_LINK,
-    CALL_UNLINK,
-    CALL_RENAME
-};
-
-/* Something done and not yet known to be on the disk. */
-struct call {
-    struct call *next;
-    enum call_kind kind;
-    uint64_t job; /* 0: it was done outside of any job, and has returned. */
-    struct disk_file *file;
-    uint64_t offset; /* WRITE: where; TRUNCATE: the size. */
-    uint64_t size;
-    uint64_t log_write; /* WRITE: its number among those of the log; 0: another file's. */
-    uint8_t *data;      /* WRITE: the bytes; NULL: those that readers still see there. */
-    char *from;         /* Names. */
-    char *to;
-};
-
 /* -- Calls -------------------------------------------------------------------------------- */
 
 static struct call *note(struct disk *disk, enum call_kind kind, struct disk_file *file)
@@ -60,8 +37,7 @@ int disk_is_unsettled(const struct disk *disk, const struct disk_file *file, uin
     return 0;
 }
 
-/* The bytes of a write from its byte `at` on, up to the end of a sector of the file. */
-static const uint8_t *written(const struct call *call, uint64_t at)
+const uint8_t *disk_written(const struct call *call, uint64_t at)
 {
     return call->data != NULL ? call->data + at : image_look(&call->file->seen, call->offset + at);
 }
@@ -80,7 +56,7 @@ static void keep_written(const struct disk_file *file, uint64_t from, uint64_t t
     }
 }
 
-static void call_free(struct call *call)
+void disk_call_free(struct call *call)
 {
     free(call->data);
     free(call->from);
@@ -100,8 +76,7 @@ static void remember_stale(struct disk *disk, const struct call *call)
     }
 }
 
-/* Make the call's effect last. */
-static void keep(struct disk *disk, const struct call *call)
+void disk_keep(struct disk *disk, const struct call *call)
 {
     switch (call->kind) {
     case CALL_WRITE:
@@ -130,9 +105,15 @@ static void keep(struct disk *disk, const struct call *call)
     }
 }
 
-static int is_of_names(enum call_kind kind)
+int disk_is_of_names(enum call_kind kind)
 {
     return kind == CALL_LINK || kind == CALL_UNLINK || kind == CALL_RENAME;
+}
+
+/* Nothing is ever renamed into another directory. */
+int disk_is_in(const struct call *call, const char *directory)
+{
+    return name_is_in(call->to != NULL ? call->to : call->from, directory);
 }
 
 /* A sync took effect: what it covers and came before it lasts, and leaves the list. */
@@ -144,10 +125,10 @@ static void settle(struct disk *disk, const struct call *sync)
     uint64_t to = 0;
     while (*at != sync) {
         struct call *call = *at;
-        const int is_covered =
-            sync->file == NULL
-                ? is_of_names(call->kind)
-                : call->file == sync->file && !is_of_names(call->kind) && call->kind != CALL_SYNC;
+        const int is_covered = sync->file == NULL
+                                   ? disk_is_of_names(call->kind) && disk_is_in(call, sync->to)
+                                   : call->file == sync->file && !disk_is_of_names(call->kind) &&
+                                         call->kind != CALL_SYNC;
         if (!is_covered) {
             at = &call->next;
             continue;
@@ -159,9 +140,9 @@ static void settle(struct disk *disk, const struct call *sync)
         if (call->log_write > disk->log_lasting) {
             disk->log_lasting = call->log_write;
         }
-        keep(disk, call);
+        disk_keep(disk, call);
         *at = call->next;
-        call_free(call);
+        disk_call_free(call);
     }
     if (file != NULL && from < to) {
         file->synced_from = from;
@@ -169,8 +150,7 @@ static void settle(struct disk *disk, const struct call *sync)
     }
 }
 
-/* Let every sync of `job` take effect; what is left of the job has returned. */
-static void settle_job(struct disk *disk, uint64_t job)
+void disk_settle_job(struct disk *disk, uint64_t job)
 {
     struct call **at = &disk->calls;
     while (*at != NULL) {
@@ -184,7 +164,7 @@ static void settle_job(struct disk *disk, uint64_t job)
                 at = &(*at)->next;
             }
             *at = call->next;
-            call_free(call);
+            disk_call_free(call);
         } else {
             call->job = 0;
             at = &call->next;
@@ -194,13 +174,16 @@ static void settle_job(struct disk *disk, uint64_t job)
 }
 
 /* A sync reaches what other jobs have done so far, so they have certainly got so far. */
-static void settle_jobs_reached(struct disk *disk, const struct disk_file *file)
+static void settle_jobs_reached(struct disk *disk, const struct disk_file *file,
+                                const char *directory)
 {
     const struct call *call = disk->calls;
     while (call != NULL) {
-        const int is_reached = file == NULL ? is_of_names(call->kind) : call->file == file;
+        const int is_reached = file == NULL
+                                   ? disk_is_of_names(call->kind) && disk_is_in(call, directory)
+                                   : call->file == file;
         if (is_reached && call->job != 0 && call->job != disk->job) {
-            settle_job(disk, call->job);
+            disk_settle_job(disk, call->job);
             call = disk->calls;
         } else {
             call = call->next;
@@ -208,181 +191,16 @@ static void settle_jobs_reached(struct disk *disk, const struct disk_file *file)
     }
 }
 
-static void sync_now(struct disk *disk, struct disk_file *file)
+/* Of the file, or, without one, of the names in the directory. */
+static void sync_now(struct disk *disk, struct disk_file *file, const char *directory)
 {
-    settle_jobs_reached(disk, file);
+    settle_jobs_reached(disk, file, directory);
     struct call *sync = note(disk, CALL_SYNC, file);
+    sync->to = file == NULL ? name_copy(directory) : NULL;
     if (disk->job == 0) {
         sync->job = ++disk->job_last;
-        settle_job(disk, sync->job);
+        disk_settle_job(disk, sync->job);
     }
-}
-
-/* -- The power ---------------------------------------------------------------------------- */
-
-static void keep_some_sectors(struct disk *disk, const struct call *call)
-{
-    for (uint64_t at = 0; at < call->size;) {
-        const uint64_t offset = call->offset + at;
-        uint64_t size = DISK_SECTOR_SIZE - offset % DISK_SECTOR_SIZE;
-        size = size < call->size - at ? size : call->size - at;
-        if (world_chance(disk->world, 1, 2)) {
-            image_write(&call->file->kept, offset, written(call, at), size);
-        }
-        at += size;
-    }
-}
-
-/* What the sync was for is on the disk in part, and the system thinks that all of it is: that is
- * what Linux does (Rebello et al., "Can Applications Recover from fsync Failures?", 2020). */
-void disk_fail_sync(struct disk_file *file)
-{
-    struct disk *disk = file->disk;
-    struct call **at = &disk->calls;
-    while (*at != NULL) {
-        struct call *call = *at;
-        if (call->file == file && call->kind == CALL_WRITE) {
-            keep_some_sectors(disk, call);
-            *at = call->next;
-            call_free(call);
-        } else {
-            at = &call->next;
-        }
-    }
-    disk->last = at;
-}
-
-/* Of each job that has not returned, a random number of calls were made. */
-static void cut_jobs(struct disk *disk)
-{
-    struct call **at = &disk->calls;
-    uint64_t cut_job = 0;
-    uint64_t made = 0;
-    while (*at != NULL) {
-        struct call *call = *at;
-        if (call->job != 0 && call->job != cut_job) {
-            cut_job = call->job;
-            uint64_t total = 0;
-            for (const struct call *other = call; other != NULL; other = other->next) {
-                total += other->job == cut_job;
-            }
-            made = world_below(disk->world, total + 1);
-        }
-        if (call->job != 0 && made == 0) {
-            *at = call->next;
-            call_free(call);
-            continue;
-        }
-        made -= call->job != 0;
-        at = &call->next;
-    }
-    disk->last = at;
-}
-
-static void settle_returned_syncs(struct disk *disk)
-{
-    for (;;) {
-        const struct call *call = disk->calls;
-        while (call != NULL && call->kind != CALL_SYNC) {
-            call = call->next;
-        }
-        if (call == NULL) {
-            return;
-        }
-        settle_job(disk, call->job);
-    }
-}
-
-static void reach(const struct names *names)
-{
-    for (const struct name *name = name_next(names, NULL); name != NULL;
-         name = name_next(names, name)) {
-        if (name->file != NULL) {
-            name->file->is_reached = 1;
-        }
-    }
-}
-
-static void file_free(struct disk_file *file)
-{
-    image_deinit(&file->seen);
-    image_deinit(&file->kept);
-    free(file);
-}
-
-/* Files without a name go with the process that had them open. */
-static void free_unreached(struct disk *disk)
-{
-    reach(&disk->seen);
-    reach(&disk->kept);
-    for (const struct call *call = disk->calls; call != NULL; call = call->next) {
-        if (call->file != NULL) {
-            call->file->is_reached = 1;
-        }
-    }
-    struct disk_file **at = &disk->files;
-    while (*at != NULL) {
-        struct disk_file *file = *at;
-        if (file->is_reached) {
-            file->is_reached = 0;
-            at = &file->next;
-        } else {
-            *at = file->next;
-            file_free(file);
-        }
-    }
-}
-
-void disk_process_died(struct disk *disk)
-{
-    settle_returned_syncs(disk);
-    for (struct call *call = disk->calls; call != NULL; call = call->next) {
-        call->job = 0;
-    }
-    disk->job = 0;
-    free_unreached(disk);
-}
-
-void disk_power_cycle(struct disk *disk)
-{
-    int are_names_lost = 0;
-    cut_jobs(disk);
-    settle_returned_syncs(disk);
-    while (disk->calls != NULL) {
-        struct call *call = disk->calls;
-        disk->calls = call->next;
-        if (call->kind == CALL_WRITE) {
-            keep_some_sectors(disk, call);
-        } else if (is_of_names(call->kind)) {
-            are_names_lost = are_names_lost || world_chance(disk->world, 1, 2);
-            if (!are_names_lost) {
-                keep(disk, call);
-            }
-        } else if (world_chance(disk->world, 1, 2)) {
-            keep(disk, call);
-        }
-        call_free(call);
-    }
-    disk->last = &disk->calls;
-    disk->job = 0;
-
-    names_clear(&disk->seen);
-    for (const struct name *name = name_next(&disk->kept, NULL); name != NULL;
-         name = name_next(&disk->kept, name)) {
-        name_put(&disk->seen, name->path, name->file);
-    }
-    free_unreached(disk);
-    for (struct disk_file *file = disk->files; file != NULL; file = file->next) {
-        image_become(&file->seen, &file->kept);
-    }
-}
-
-/* For a node without a process: nobody has a file open. */
-void disk_wipe(struct disk *disk)
-{
-    disk_power_cycle(disk);
-    names_clear(&disk->seen);
-    names_clear(&disk->kept);
 }
 
 /* -- The interface ------------------------------------------------------------------------ */
@@ -400,14 +218,14 @@ void disk_free(struct disk *disk)
     while (disk->calls != NULL) {
         struct call *call = disk->calls;
         disk->calls = call->next;
-        call_free(call);
+        disk_call_free(call);
     }
     names_clear(&disk->seen);
     names_clear(&disk->kept);
     while (disk->files != NULL) {
         struct disk_file *file = disk->files;
         disk->files = file->next;
-        file_free(file);
+        disk_file_free(file);
     }
     page_pool_deinit(&disk->pool);
     free(disk);
@@ -428,7 +246,7 @@ void disk_job_end(struct disk *disk)
 
 void disk_job_returned(struct disk *disk, uint64_t job)
 {
-    settle_job(disk, job);
+    disk_settle_job(disk, job);
 }
 
 int disk_open(struct disk *disk, const char *path, int creates, int is_exclusive,
@@ -503,9 +321,9 @@ int disk_remove(struct disk *disk, const char *path)
     return 0;
 }
 
-int disk_sync_names(struct disk *disk)
+int disk_sync_names(struct disk *disk, const char *directory)
 {
-    sync_now(disk, NULL);
+    sync_now(disk, NULL, strcmp(directory, ".") == 0 ? "" : directory);
     return 0;
 }
 
@@ -576,7 +394,7 @@ void disk_truncate(struct disk_file *file, uint64_t size)
 
 void disk_sync(struct disk_file *file)
 {
-    sync_now(file->disk, file);
+    sync_now(file->disk, file, NULL);
 }
 
 uint64_t disk_log_writes(const struct disk *disk)

@@ -4,7 +4,8 @@
  * of that file has returned. When the power fails, of each write that no returned sync covers
  * any subset of its sectors may be on the disk, in any order among the writes. Creating,
  * renaming and removing are on the disk when the directory was synced; before that, when the
- * power fails, those done so far may be there up to some point and no further. A job on a
+ * power fails, those done so far in it may be there up to some point and no further, and in
+ * another directory up to another. A job on a
  * worker is somewhere in the middle when the power fails: some of its calls have happened, the
  * others not. */
 #ifndef SIM_DISK_H
@@ -46,7 +47,7 @@ int disk_has_directory(const struct disk *disk, const char *path);
 int disk_has_name(const struct disk *disk, const char *path);
 int disk_rename(struct disk *disk, const char *from, const char *to);
 int disk_remove(struct disk *disk, const char *path);
-int disk_sync_names(struct disk *disk);
+int disk_sync_names(struct disk *disk, const char *directory); /* ".": of the topmost. */
 void disk_list(const struct disk *disk, const char *path,
                void (*visit)(void *context, const char *name), void *context);
 

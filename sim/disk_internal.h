@@ -53,6 +53,29 @@ struct names {
     struct name *lists[NAMES_LISTS];
 };
 
+enum call_kind {
+    CALL_WRITE = 1,
+    CALL_TRUNCATE,
+    CALL_SYNC,
+    CALL_LINK,
+    CALL_UNLINK,
+    CALL_RENAME
+};
+
+/* Something done and not yet known to be on the disk. */
+struct call {
+    struct call *next;
+    enum call_kind kind;
+    uint64_t job; /* 0: it was done outside of any job, and has returned. */
+    struct disk_file *file;
+    uint64_t offset; /* WRITE: where; TRUNCATE: the size. */
+    uint64_t size;
+    uint64_t log_write; /* WRITE: its number among those of the log; 0: another file's. */
+    uint8_t *data;      /* WRITE: the bytes; NULL: those that readers still see there. */
+    char *from;         /* Names. */
+    char *to;           /* The same; SYNC of names: of which directory. */
+};
+
 struct disk {
     struct world *world;
     struct page_pool pool;
@@ -66,6 +89,22 @@ struct disk {
     uint64_t log_writes;  /* So many were made, ... */
     uint64_t log_lasting; /* ... and up to this one they last. */
 };
+
+/* The call is over and forgotten; make its effect last. */
+void disk_call_free(struct call *call);
+void disk_keep(struct disk *disk, const struct call *call);
+
+/* The bytes of a write from its byte `at` on, up to the end of a sector of the file. */
+const uint8_t *disk_written(const struct call *call, uint64_t at);
+
+/* Does it make, change or remove a name; in that directory? */
+int disk_is_of_names(enum call_kind kind);
+int disk_is_in(const struct call *call, const char *directory);
+
+/* Let every sync of `job` take effect; what is left of the job has returned. */
+void disk_settle_job(struct disk *disk, uint64_t job);
+
+void disk_file_free(struct disk_file *file);
 
 /* Images share pages with others of the same pool, which outlives them. */
 void page_pool_deinit(struct page_pool *pool);
@@ -95,6 +134,12 @@ void name_remove(struct names *names, const char *path);
 struct name *name_next(const struct names *names, const struct name *name);
 void names_clear(struct names *names);
 char *name_copy(const char *path);
+
+/* Is the name in that directory, itself and not further down? "": the topmost. */
+int name_is_in(const char *path, const char *directory);
+
+/* Take away what is in no directory that is there. */
+void names_drop_orphans(struct names *names);
 
 /* True if something written there is not yet known to be on the disk. */
 int disk_is_unsettled(const struct disk *disk, const struct disk_file *file, uint64_t offset,

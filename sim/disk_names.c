@@ -88,3 +88,35 @@ void names_clear(struct names *names)
         }
     }
 }
+
+int name_is_in(const char *path, const char *directory)
+{
+    const char *slash = strrchr(path, '/');
+    const size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+    return strlen(directory) == length && strncmp(path, directory, length) == 0;
+}
+
+static int is_orphan(const struct names *names, const struct name *name)
+{
+    char *parent = name_copy(name->path);
+    char *slash = strrchr(parent, '/');
+    int is_alone = 0;
+    if (slash != NULL) {
+        *slash = 0;
+        is_alone = name_find(names, parent) == NULL;
+    }
+    free(parent);
+    return is_alone;
+}
+
+void names_drop_orphans(struct names *names)
+{
+    const struct name *name = name_next(names, NULL);
+    while (name != NULL) {
+        if (is_orphan(names, name)) {
+            name_remove(names, name->path);
+            name = NULL; /* It may have been a directory, and made others orphans. */
+        }
+        name = name_next(names, name);
+    }
+}

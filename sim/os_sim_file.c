@@ -130,8 +130,7 @@ int os_sim_dir_check(struct os *os, const char *path)
 
 int os_sim_dir_sync(struct os *os, const char *path)
 {
-    (void)path;
-    return os_sim_is_gone(os_sim_of(os)) ? -EIO : disk_sync_names(os_sim_of(os)->disk);
+    return os_sim_is_gone(os_sim_of(os)) ? -EIO : disk_sync_names(os_sim_of(os)->disk, path);
 }
 
 int os_sim_dir_list(struct os *os, const char *path, void (*visit)(void *context, const char *name),
