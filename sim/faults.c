@@ -15,6 +15,7 @@ enum {
     MILLION = 1000000,
     RETRY_US = 20000,
     FOREVER_US = 2000000000,
+    CUTS_MAX = 300,         /* In a run. */
     AGAIN_US_MAX = 3000000, /* Who comes and goes does so at least as often. */
     CALLS_MAX = 400         /* To the os, within which a barrier lies. */
 };
@@ -25,7 +26,10 @@ struct faults {
     struct cluster *cluster;
     struct workload *workload;
     uint32_t rates[NET_NODES_MAX]; /* Of the clocks, in millionths. */
-    uint64_t kept_down;            /* Nodes that nobody starts any more; bits. */
+    struct partition cuts[CUTS_MAX];
+    uint32_t cut_count;
+    uint64_t kept_down; /* Nodes that nobody starts any more; bits. */
+    uint64_t flapped;   /* Nodes of which the links are cut now, and will be mended; bits. */
     uint64_t done;
     uint64_t counts[FAULT_END];
     int is_over;
@@ -173,19 +177,19 @@ static int freeze(struct faults *faults)
 
 /* -- The network ---------------------------------------------------------------------------- */
 
-static void mend(void *object, uint64_t argument)
+/* What others have cut stays so. */
+static void mend(void *object, uint64_t index)
 {
     struct faults *faults = object;
-    (void)argument;
-    if (faults->kept_down == 0) {
-        net_heal(cluster_net(faults->cluster));
+    if (!faults->is_over) {
+        partition_mend(&faults->cuts[index], cluster_net(faults->cluster));
     }
 }
 
 static int cut(struct faults *faults)
 {
     const uint32_t nodes = cluster_nodes(faults->cluster);
-    if (nodes == 1) {
+    if (nodes == 1 || faults->cut_count == CUTS_MAX) {
         return 0;
     }
     struct partition partition = {
@@ -201,7 +205,8 @@ static int cut(struct faults *faults)
         (partition.centre + 1 + (uint32_t)world_below(faults->world, nodes - 1)) % nodes;
     world_trace(faults->world, "cut", partition.shape, partition.centre);
     partition_apply(&partition, cluster_net(faults->cluster));
-    world_after(faults->world, draw_pause(faults), mend, faults, 0);
+    faults->cuts[faults->cut_count] = partition;
+    world_after(faults->world, draw_pause(faults), mend, faults, faults->cut_count++);
     return 1;
 }
 
@@ -408,7 +413,8 @@ static void flap(void *object, uint64_t node)
     if (!is_condemned(faults, node)) {
         return;
     }
-    const int is_cut = world_chance(faults->world, 1, 2);
+    faults->flapped ^= (uint64_t)1 << node;
+    const int is_cut = ((faults->flapped >> node) & 1) != 0;
     for (uint32_t other = 0; other < cluster_nodes(faults->cluster); other++) {
         (is_cut ? net_cut : net_mend)(cluster_net(faults->cluster), (uint32_t)node, other);
         (is_cut ? net_cut : net_mend)(cluster_net(faults->cluster), other, (uint32_t)node);

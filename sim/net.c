@@ -131,7 +131,7 @@ static void announce_close(struct end *end, int error)
 {
     struct net *net = end->connection->net;
     struct end *other = other_end(end);
-    if (other->is_open && !net->is_cut[end->node][other->node]) {
+    if (other->is_open && net->cuts[end->node][other->node] == 0) {
         uint64_t at = net->world->now_us + draw_delay(net, end);
         at = at > end->last_us ? at : end->last_us; /* Behind what was sent. */
         make_event(end->connection, at, hear_close, other, (uint64_t)-error);
@@ -166,7 +166,7 @@ static void hand_over(const struct delivery *delivery)
     struct end *from = other_end(to);
     struct net *net = to->connection->net;
 
-    if (net->is_cut[from->node][to->node]) {
+    if (net->cuts[from->node][to->node] > 0) {
         net->counts.blocked++;
         show(delivery, 1);
         return;
@@ -359,7 +359,8 @@ static void answer(struct connection *connection)
     struct end *dialler = &connection->ends[0];
     struct end *listener = &connection->ends[1];
     const uint64_t now = net->world->now_us;
-    if (net->is_cut[dialler->node][listener->node] || net->is_cut[listener->node][dialler->node]) {
+    if (net->cuts[dialler->node][listener->node] > 0 ||
+        net->cuts[listener->node][dialler->node] > 0) {
         make_event(connection, now + CONNECT_TIMEOUT_US, hear_close, dialler, ETIMEDOUT);
         return;
     }

@@ -30,7 +30,7 @@ struct net;
 struct net *net_new(struct world *world, const struct net_options *options);
 void net_free(struct net *net);
 
-/* From now on `from` is not heard by `to`; it is again; all are. */
+/* From now on `from` is not heard by `to`; one such cut is mended; all are, and all clogs. */
 void net_cut(struct net *net, uint32_t from, uint32_t to);
 void net_mend(struct net *net, uint32_t from, uint32_t to);
 void net_heal(struct net *net);

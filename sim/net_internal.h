@@ -17,7 +17,7 @@ struct net {
         os_accept_callback accept;
         void *context;
     } listeners[NET_NODES_MAX];
-    uint8_t is_cut[NET_NODES_MAX][NET_NODES_MAX];            /* [from][to] */
+    uint32_t cuts[NET_NODES_MAX][NET_NODES_MAX];             /* [from][to]; they overlap. */
     uint64_t clogged_until_us[NET_NODES_MAX][NET_NODES_MAX]; /* [from][to] */
     uint64_t distance_us[NET_NODES_MAX][NET_NODES_MAX];
     uint64_t width[NET_NODES_MAX][NET_NODES_MAX];      /* 0: as the options say. */

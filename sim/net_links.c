@@ -87,12 +87,12 @@ size_t net_backlog(const struct net *net, uint32_t from, uint32_t to)
 
 void net_cut(struct net *net, uint32_t from, uint32_t to)
 {
-    net->is_cut[from][to] = 1;
+    net->cuts[from][to]++;
 }
 
 void net_mend(struct net *net, uint32_t from, uint32_t to)
 {
-    net->is_cut[from][to] = 0;
+    net->cuts[from][to] -= net->cuts[from][to] > 0;
 }
 
 void net_place(struct net *net, uint32_t node, uint32_t other, uint64_t distance_us)
@@ -113,7 +113,7 @@ void net_clog(struct net *net, uint32_t from, uint32_t to, uint64_t until_us)
 
 void net_heal(struct net *net)
 {
-    memset(net->is_cut, 0, sizeof net->is_cut);
+    memset(net->cuts, 0, sizeof net->cuts);
     memset(net->clogged_until_us, 0, sizeof net->clogged_until_us);
     net->calm = 0;
 }
@@ -124,7 +124,7 @@ void net_heal_among(struct net *net, uint64_t nodes)
     for (uint32_t from = 0; from < NET_NODES_MAX; from++) {
         for (uint32_t to = 0; to < NET_NODES_MAX; to++) {
             if (((nodes >> from) & (nodes >> to) & 1) != 0) {
-                net->is_cut[from][to] = 0;
+                net->cuts[from][to] = 0;
                 net->clogged_until_us[from][to] = 0;
             }
         }

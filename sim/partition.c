@@ -94,14 +94,25 @@ int partition_cuts(const struct partition *p, uint32_t from, uint32_t to)
     return 0;
 }
 
-void partition_apply(const struct partition *partition, struct net *net)
+static void change(const struct partition *partition, struct net *net,
+                   void (*what)(struct net *net, uint32_t from, uint32_t to))
 {
     assert(partition->nodes <= NET_NODES_MAX && partition->centre < partition->nodes);
     for (uint32_t from = 0; from < partition->nodes; from++) {
         for (uint32_t to = 0; to < partition->nodes; to++) {
             if (from != to && partition_cuts(partition, from, to)) {
-                net_cut(net, from, to);
+                what(net, from, to);
             }
         }
     }
+}
+
+void partition_apply(const struct partition *partition, struct net *net)
+{
+    change(partition, net, net_cut);
+}
+
+void partition_mend(const struct partition *partition, struct net *net)
+{
+    change(partition, net, net_mend);
 }

@@ -50,5 +50,6 @@ int partition_cuts(const struct partition *partition, uint32_t from, uint32_t to
 
 /* Cut those links, beside those that are cut already. */
 void partition_apply(const struct partition *partition, struct net *net);
+void partition_mend(const struct partition *partition, struct net *net);
 
 #endif /* SIM_PARTITION_H */
