@@ -19,10 +19,10 @@
 
 enum {
     PIECE_BYTES = 64 << 10,
-    AHEAD_BYTES = 4 * PIECE_BYTES,    /* What may be on its way beyond what the receiver has. */
-    QUEUE_MAX = 64 << 10,             /* No piece is sent behind more than that. */
-    IDLE_US = 10 * TRANSFER_RETRY_US, /* Who has not asked for so long may be offered a newer
-                                           * one, ... */
+    AHEAD_BYTES = 4 * PIECE_BYTES,         /* May be on its way beyond what the receiver has. */
+    QUEUE_MAX = 64 << 10,                  /* No piece is sent behind more than that. */
+    IDLE_US = 10 * TRANSFER_RETRY_US,      /* Who has not asked for so long may be offered another
+                                            * that is newer, ... */
     FORGOTTEN_US = 30 * TRANSFER_RETRY_US, /* ... and after this it is closed. */
     GIVEN_MAX = 2,                         /* So often a member may need the same one. */
     KEPT_SHARE = 4, /* So many times what makes a snapshot due is kept for others. */

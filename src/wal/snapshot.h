@@ -5,7 +5,7 @@
  * synced, renamed, and the directory synced. Only then may the log below it be trimmed.
  *
  * Threads   Every function blocks. Each may be called on any thread; one struct by one thread
- *           at a time. Long ones (write, load, finish) belong into os_work.run.
+ *           at a time. Long ones (write, load, check, sync) belong into os_work.run.
  * Errors    0 or a negative enum synod_error, with `report` (may be NULL) filled in:
  *             SYNOD_ERR_CORRUPT  the file is damaged, cut short, or not the one it claims to be
  *             SYNOD_ERR_FOREIGN  a snapshot of another cluster or group, or a newer format
