@@ -19,8 +19,7 @@ TEST(replica, catches_up_over_a_narrow_link)
     options.cache_bytes = 400 << 20;
     options.segment_bytes = 16 << 20;
     options.net.bytes_per_s = 2500000;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 2000000);
     replica_status(cluster_replica(cluster, 0), &status);
@@ -48,8 +47,7 @@ TEST(replica, catches_up_with_many_entries_from_far_away)
     uint32_t good = 0;
     options.snapshot_bytes = 400 << 20;
     options.segment_bytes = 16 << 20;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 5000000);
     cluster_kill(cluster, 2, 1);
@@ -78,8 +76,7 @@ TEST(replica, asks_on_when_its_disk_has_caught_up)
     options.snapshot_bytes = 400 << 20;
     options.segment_bytes = 16 << 20;
     options.backlog_bytes_max = 2000;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t late = (leads + 1) % OPTIONS.nodes;
     cluster_kill(cluster, late, 1);
@@ -107,8 +104,7 @@ TEST(replica, does_not_fill_a_link_that_is_too_narrow_for_what_is_written)
     size_t most = 0;
     options.segment_bytes = 1 << 20;
     options.snapshot_bytes = 16 << 20;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t far = (leads + 1) % OPTIONS.nodes;
     const struct replica *leader = cluster_replica(cluster, leads);
@@ -138,8 +134,7 @@ TEST(replica, votes_in_time_though_its_clients_write_more_than_it_can_forward)
     size_t most = 0;
     options.segment_bytes = 1 << 20;
     options.snapshot_bytes = 16 << 20;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t busy = (leads + 1) % OPTIONS.nodes;
     const struct replica *follower = cluster_replica(cluster, busy);
@@ -171,8 +166,7 @@ static void catch_up_beside_large_values(uint64_t snapshot_bytes)
     options.snapshot_bytes = snapshot_bytes;
     options.segment_bytes = 16 << 20;
     options.window = 16;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     const uint32_t late = fall_behind(&world, cluster);
     const uint32_t leads = (late + 2) % OPTIONS.nodes;
     make_narrow(cluster, 1000000);
@@ -207,8 +201,7 @@ TEST(replica, leads_on_though_much_is_written_at_once_over_a_narrow_link)
 {
     struct world world;
     uint32_t good = 0;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t leads = start_and_elect(&world, cluster);
     make_narrow(cluster, 2000000);
     cluster_kill(cluster, (leads + 1) % OPTIONS.nodes, 1);
@@ -257,8 +250,7 @@ TEST(replica, gives_its_state_where_it_cannot_read_its_log)
     options.snapshot_bytes = 400 << 20;
     options.cache_bytes = 10000;
     options.segment_bytes = 16 << 20;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t late = (leads + 1) % OPTIONS.nodes;
     cluster_kill(cluster, late, 1);

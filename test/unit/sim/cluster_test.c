@@ -8,8 +8,7 @@
 TEST(replica, that_waits_for_the_founding_sleeps_meanwhile)
 {
     struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     cluster_start(cluster, 0);
     cluster_start(cluster, 1);
     (void)events_in(&world, 1000000);
@@ -47,8 +46,7 @@ TEST(replica, keeps_a_short_log_where_there_are_elections_and_no_entries)
     uint64_t longest = 0;
     options.segment_bytes = 16 << 10;
     options.tail_bytes = 60000;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 5000000);
     put(&world, cluster, 2);
@@ -137,8 +135,7 @@ TEST(replica, serves_its_clients_though_it_does_not_hear_the_leader)
     struct replica_status status;
     struct world world;
     uint32_t reads = 0;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     start_all(cluster);
     (void)events_in(&world, 5000000);
     replica_status(cluster_replica(cluster, 0), &status);
@@ -170,8 +167,7 @@ TEST(replica, elects_on_disks_that_are_nearly_as_slow_as_the_election)
     struct world world;
     options.os.flush_us_min = 700000;
     options.os.flush_us_max = 700000;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 30000000);
     assert_true(seconds_led(&world, cluster, 60) > 50);
@@ -190,8 +186,7 @@ static void elect_with_much_to_report(const struct net_options *net, uint64_t re
     options.net = *net;
     options.snapshot_bytes = 400 << 20;
     options.segment_bytes = 16 << 20;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 20000000);
     replica_status(cluster_replica(cluster, 0), &status);
@@ -260,8 +255,7 @@ TEST(replica, has_little_that_is_not_durable_where_the_disk_is_slower_than_the_o
         options.backlog_bytes_max = BACKLOG_MAX;
         options.snapshot_bytes = 400 << 20;
         options.segment_bytes = 16 << 20;
-        world_init(&world, 1, 0);
-        struct cluster *cluster = cluster_new(&world, &options);
+        struct cluster *cluster = set_up(&world, &options);
         const uint32_t slow = (start_and_elect(&world, cluster) + follows) % OPTIONS.nodes;
         const uint64_t most = backlog_of_the_slow(&world, cluster, slow, &good);
         assert_in_range(most, BACKLOG_MAX, BACKLOG_MAX + ENTRIES);
@@ -277,8 +271,7 @@ TEST(replica, has_little_that_is_not_durable_where_the_disk_is_slower_than_the_o
 TEST(cluster, holds_every_step_of_every_core_against_the_reference)
 {
     struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     for (uint32_t node = 0; node < 3; node++) {
         cluster_start(cluster, node);
     }
@@ -349,8 +342,7 @@ static void read_in_many_turns(int hears_the_leader, uint32_t reads, uint64_t de
     struct outcomes outcomes = {0};
     struct world world;
     options.net.delay_us_min = options.net.delay_us_max = delay_us;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 20000000);
     replica_status(cluster_replica(cluster, 0), &status);
@@ -393,8 +385,7 @@ TEST(replica, takes_no_answer_to_a_read_of_an_earlier_life)
     struct outcomes outcomes = {0};
     struct world world;
     uint8_t body[24] = {0};
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t reader = (leads + 1) % OPTIONS.nodes;
     struct replica *r = cluster_replica(cluster, reader);
@@ -417,8 +408,7 @@ TEST(replica, takes_no_answer_to_a_read_of_an_earlier_life)
 TEST(cluster, calls_it_a_storm_when_nobody_can_need_so_many_frames)
 {
     struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     start_all(cluster);
     (void)events_in(&world, 2000000);
     flood(&world, cluster, 90000);

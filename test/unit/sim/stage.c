@@ -41,6 +41,12 @@ uint32_t start_and_elect(struct world *world, struct cluster *cluster)
     return status.leader;
 }
 
+struct cluster *set_up(struct world *world, const struct cluster_options *options)
+{
+    world_init(world, 1, 0);
+    return cluster_new(world, options);
+}
+
 void take_down(struct world *world, struct cluster *cluster)
 {
     assert_null(cluster_violation(cluster));

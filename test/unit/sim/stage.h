@@ -21,6 +21,9 @@ void start_all(struct cluster *cluster);
 /* The same, and let five seconds pass, in which they elect somebody: its number. */
 uint32_t start_and_elect(struct world *world, struct cluster *cluster);
 
+/* A world, and a cluster in it of which no node was started. */
+struct cluster *set_up(struct world *world, const struct cluster_options *options);
+
 /* It has kept every rule: let go of it and of its world. */
 void take_down(struct world *world, struct cluster *cluster);
 

@@ -13,8 +13,7 @@
 TEST(replica, gives_a_snapshot_over_a_narrow_link_and_leads)
 {
     struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t late = fall_behind(&world, cluster);
     const uint32_t leader = (late + 2) % OPTIONS.nodes;
     make_narrow(cluster, 200000);
@@ -34,8 +33,7 @@ TEST(replica, takes_a_large_snapshot_as_fast_as_it_comes)
     uint32_t good = 0;
     options.snapshot_bytes = 30 << 20;
     options.segment_bytes = 1 << 20;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &options);
+    struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t late = (leads + 1) % OPTIONS.nodes;
     cluster_kill(cluster, late, 1);
@@ -57,8 +55,7 @@ TEST(replica, finishes_a_snapshot_though_there_are_newer_ones)
 {
     struct world world;
     uint32_t good = 0;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t late = fall_behind(&world, cluster);
     const uint32_t busy = (late + 1) % OPTIONS.nodes;
     make_narrow(cluster, 200000);
@@ -78,8 +75,7 @@ TEST(replica, finishes_a_snapshot_though_there_are_newer_ones)
 TEST(replica, takes_a_snapshot_when_there_is_room_for_it)
 {
     struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t late = fall_behind(&world, cluster);
     const uint32_t leader = (late + 2) % OPTIONS.nodes;
     cluster_set_trouble(cluster, late, &(struct os_sim_trouble){.is_tight = 1});
@@ -133,8 +129,7 @@ static uint32_t giver_of(struct cluster *cluster, uint32_t node)
 TEST(replica, goes_on_with_a_snapshot_after_a_broken_connection)
 {
     struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t late = fall_behind(&world, cluster);
     const uint32_t leader = (late + 2) % OPTIONS.nodes;
     make_narrow(cluster, 200000);
@@ -160,8 +155,7 @@ TEST(replica, takes_a_snapshot_of_another_when_its_giver_has_gone)
 {
     struct world world;
     uint32_t good = 0;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t late = fall_behind(&world, cluster);
     make_narrow(cluster, 1000000);
     cluster_start(cluster, late);
@@ -185,8 +179,7 @@ TEST(replica, takes_a_snapshot_of_another_when_its_giver_has_gone)
 TEST(replica, lives_on_though_it_cannot_read_the_snapshot_that_it_should_give)
 {
     struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t late = fall_behind(&world, cluster);
     const uint32_t leads = (late + 2) % OPTIONS.nodes;
     cluster_kill(cluster, (late + 1) % OPTIONS.nodes, 1);
@@ -224,8 +217,7 @@ TEST(replica, gives_its_state_where_its_snapshot_has_rotted)
 {
     struct world world;
     uint32_t good = 0;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t late = fall_behind(&world, cluster);
     const uint32_t leads = (late + 2) % OPTIONS.nodes;
     cluster_kill(cluster, (late + 1) % OPTIONS.nodes, 1);
@@ -253,8 +245,7 @@ static void put_values(struct world *world, struct cluster *cluster, uint32_t no
 TEST(replica, keeps_no_snapshot_that_a_received_one_replaces)
 {
     struct world world;
-    world_init(&world, 1, 0);
-    struct cluster *cluster = cluster_new(&world, &OPTIONS);
+    struct cluster *cluster = set_up(&world, &OPTIONS);
     const uint32_t leader = start_and_elect(&world, cluster);
     const uint32_t late = (leader + 1) % OPTIONS.nodes;
     put_values(&world, cluster, leader);
