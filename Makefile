@@ -37,7 +37,7 @@ WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstri
 HARDEN   := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
             -fcf-protection=full -fno-delete-null-pointer-checks -fno-strict-overflow
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -I$(BUILD)/proto $(if $(MUTATIONS),-DSYNOD_MUTATIONS)
-CFLAGS   += $(if $(COVERAGE),-O0,-O2) -g -fPIC $(WARNINGS) -MMD -MP
+CFLAGS   += $(if $(COVERAGE),-O0,-O2) -g -fPIC -fno-semantic-interposition $(WARNINGS) -MMD -MP
 LDFLAGS  += -Wl,-z,relro,-z,now,-z,noexecstack
 LDLIBS   += -luv -lnghttp2 -lprotobuf-c -lhttp_parser -lm -lpthread
 ifneq ($(COVERAGE),)
@@ -105,14 +105,18 @@ $(BUILD)/obj/%.o: %.c | $(PROTO_H) $(SETUP)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(call include_for,$<) -c -o $@ $<
 
-# What the simulator runs counts the marks that it comes by (src/base/mark.h): objects of its own.
-MARKED      := $(if $(COVERAGE),,$(BUILD)/marked.a)
-MARKED_O    := $(patsubst %.c,$(BUILD)/marked/%.o,$(wildcard src/paxos/*.c src/wal/*.c \
-               src/replica/*.c))
+# The simulator runs copies of its own, which count the marks that they come by: src/base/mark.h.
+# A release by gcc optimizes them as one program: its speed is how much of the world it sees.
+LTO         := $(if $(SAN)$(MUTATIONS)$(COVERAGE)$(filter clang%,$(CC)),,-flto=auto)
+MARKED_C    := $(if $(COVERAGE),,$(foreach dir,paxos wal replica,$(wildcard src/$(dir)/*.c))) \
+               $(if $(LTO),$(foreach dir,base wire peer kv,$(wildcard src/$(dir)/*.c)) \
+               $(SIM_C) $(CHECK_C))
+MARKED_O    := $(patsubst %.c,$(BUILD)/marked/%.o,$(MARKED_C))
+MARKED      := $(if $(MARKED_O),$(BUILD)/marked.a)
 $(BUILD)/marked/%.o: %.c | $(PROTO_H) $(SETUP)
 	@mkdir -p $(@D)
 	@echo "  CC    $< (marked)"
-	$(Q)$(CC) $(CPPFLAGS) -DSYNOD_MARKS $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -DSYNOD_MARKS $(CFLAGS) $(LTO) $(call include_for,$<) -c -o $@ $<
 
 # -- Linking -------------------------------------------------------------------------------
 
@@ -140,8 +144,8 @@ endef
 $(eval $(call program,$(BUILD)/synod,\
 	$(call object,src/server/main.c) $(BUILD)/server.a $(CORE)))
 $(eval $(call program,$(BUILD)/synod-bench,$(call object,bench/main.c) $(BUILD)/bench.a $(CORE)))
-$(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) $(BUILD)/sim.a $(BUILD)/check.a \
-	$(MARKED) $(CORE)))
+$(eval $(call program,$(BUILD)/synod-sim,$(call object,sim/main.c) \
+	$(if $(LTO),,$(BUILD)/sim.a $(BUILD)/check.a) $(MARKED) $(CORE),$(LTO)))
 
 # A folder of unit tests is linked with what it is about, where that is part of a program.
 archive_for  = $(if $(filter server cli,$(1)),$(BUILD)/server.a)$\

@@ -16,18 +16,38 @@ struct page {
     uint8_t bytes[DISK_PAGE_SIZE];
 };
 
+enum {
+    SLAB_PAGES = 32 /* The pages of a small disk come in a few steps. */
+};
+
+struct slab {
+    struct slab *next;
+    struct page pages[SLAB_PAGES];
+};
+
 static const uint8_t ZEROES[DISK_PAGE_SIZE];
 
 /* -- Pages -------------------------------------------------------------------------------- */
 
+static void grow(struct page_pool *pool)
+{
+    struct slab *slab = world_reallocate(NULL, sizeof *slab);
+    slab->next = pool->slabs;
+    pool->slabs = slab;
+    for (uint32_t i = 0; i < SLAB_PAGES; i++) {
+        slab->pages[i].next = pool->free;
+        pool->free = &slab->pages[i];
+    }
+}
+
 static struct page *take_page(struct image *image)
 {
-    struct page *page = image->pool->free;
-    if (page == NULL) {
-        page = world_reallocate(NULL, sizeof *page);
-    } else {
-        image->pool->free = page->next;
+    struct page_pool *pool = image->pool;
+    if (pool->free == NULL) {
+        grow(pool);
     }
+    struct page *page = pool->free;
+    pool->free = page->next;
     page->owners = 1;
     return page;
 }
@@ -59,11 +79,12 @@ static uint8_t *own_page(struct image *image, uint64_t index, int is_whole)
 
 void page_pool_deinit(struct page_pool *pool)
 {
-    while (pool->free != NULL) {
-        struct page *page = pool->free;
-        pool->free = page->next;
-        free(page);
+    while (pool->slabs != NULL) {
+        struct slab *slab = pool->slabs;
+        pool->slabs = slab->next;
+        free(slab);
     }
+    pool->free = NULL;
 }
 
 /* -- Images ------------------------------------------------------------------------------- */

@@ -9,9 +9,11 @@ enum {
 };
 
 struct page;
+struct slab;
 
-/* Pages that nobody has now. */
+/* Memory of pages, and the pages that nobody has now. */
 struct page_pool {
+    struct slab *slabs;
     struct page *free;
 };
 

@@ -5,9 +5,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-
-/* Objects that count nothing know no marks: what is looked at here are those that do. */
-#define SYNOD_MARKS
 #include "base/mark.h"
 
 int mark_is_on;

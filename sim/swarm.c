@@ -226,7 +226,7 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
         swarm->cluster.nodes = limits->nodes;
     }
     assert(swarm->cluster.nodes <= NET_NODES_MAX);
-    swarm->cluster.snapshot_bytes = 5000 + draw_scale(world, 600000);
+    swarm->cluster.snapshot_bytes = UINT64_C(5000) << world_below(world, 8); /* 5 to 640 kB. */
     swarm->cluster.tail_bytes = world_below(world, 300000);
     swarm->cluster.cache_bytes = world_below(world, 20000);
     swarm->cluster.backlog_bytes_max = 500 + draw_scale(world, 1 << 20);

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-    SEEDS_TO_SEE_ALL = 1000,
-    UNDECIDED_SHARE = 100 /* One history in so many may be undecided. */
+    SEEDS_TO_SEE_ALL = 5000, /* What is rarest comes in one of a thousand. */
+    UNDECIDED_SHARE = 100    /* One history in so many may be undecided. */
 };
 
 static double now(void)

@@ -28,8 +28,8 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
 int tally_is_blind(const struct tally *tally);
 
 /* Print what it all was; the last line is for programs that count. Judges that are blind count as
- * a failure; so does, after a thousand seeds of which nothing was taken away, a mark that none has
- * come by. */
+ * a failure; so does, after five thousand seeds of which nothing was taken away, a mark that none
+ * has come by. */
 void tally_print(struct tally *tally);
 
 #endif /* SIM_TALLY_H */

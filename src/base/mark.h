@@ -2,12 +2,10 @@
  *
  * `MARK("proposer: a gap is filled with a no-op");` says in words what has happened. The simulator
  * is linked with copies of the objects that count (compiled with SYNOD_MARKS), lists the marks, and
- * fails if a thousand seeds have not come by one: then it is blind there. Release objects hold none
- * of it, which `make tidy` checks. */
+ * fails if five thousand seeds have not come by one: then it is blind there. Release objects hold
+ * none of it, which `make tidy` checks. */
 #ifndef BASE_MARK_H
 #define BASE_MARK_H
-
-#ifdef SYNOD_MARKS
 
 #include <stdint.h>
 
@@ -18,6 +16,7 @@ struct mark {
 
 extern int mark_is_on; /* Without it nothing is counted: several threads may come by. */
 
+#ifdef SYNOD_MARKS
 /* The linker gathers pointers to all marks into one array: adding a mark edits no list. */
 #define MARK(words)                                                                                \
     do {                                                                                           \
