@@ -223,6 +223,21 @@ static void on_refusal(struct cluster *cluster, uint32_t index, const struct rep
     cluster->events->on_down(cluster->context, index);
 }
 
+static void set_limits(struct cluster *cluster, struct replica_options *options)
+{
+    struct cluster_limits limits = cluster->options.limits;
+    if (cluster->options.refit != NULL) {
+        cluster->options.refit(&limits, cluster->world);
+    }
+    options->snapshot_bytes = limits.snapshot_bytes;
+    options->tail_bytes = limits.tail_bytes;
+    options->cache_bytes = limits.cache_bytes;
+    options->segment_bytes = limits.segment_bytes;
+    if (limits.backlog_bytes_max != 0) {
+        options->backlog_bytes_max = limits.backlog_bytes_max;
+    }
+}
+
 void cluster_start(struct cluster *cluster, uint32_t index)
 {
     static const char *const NAMES[NET_NODES_MAX] = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
@@ -244,13 +259,7 @@ void cluster_start(struct cluster *cluster, uint32_t index)
     options.members = members;
     options.member_count = cluster->options.nodes;
     options.self = index;
-    options.snapshot_bytes = cluster->options.snapshot_bytes;
-    options.tail_bytes = cluster->options.tail_bytes;
-    options.cache_bytes = cluster->options.cache_bytes;
-    if (cluster->options.backlog_bytes_max != 0) {
-        options.backlog_bytes_max = cluster->options.backlog_bytes_max;
-    }
-    options.segment_bytes = cluster->options.segment_bytes;
+    set_limits(cluster, &options);
     options.window = cluster->options.window;
     options.heartbeat_ms = cluster->options.heartbeat_ms;
     options.election_ms = cluster->options.election_ms;

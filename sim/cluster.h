@@ -15,13 +15,20 @@
 #include "sim/os_sim.h"
 #include "sim/world.h"
 
-struct cluster_options {
-    uint32_t nodes;
+/* What a member keeps, and may be given anew whenever it starts: struct replica_options. */
+struct cluster_limits {
     uint64_t snapshot_bytes;
     uint64_t tail_bytes;
     uint64_t cache_bytes;
     uint64_t backlog_bytes_max; /* 0: the default. */
     uint32_t segment_bytes;
+};
+
+struct cluster_options {
+    uint32_t nodes;
+    struct cluster_limits limits;
+    /* Draws what a member has from this start on; NULL: all have `limits` all the time. */
+    void (*refit)(struct cluster_limits *limits, struct world *world);
     uint32_t window; /* 0: the default. */
     uint32_t heartbeat_ms;
     uint32_t election_ms;

@@ -26,6 +26,8 @@ struct end {
     uint32_t is_owned; /* Its owner has not closed it. */
     uint32_t frames;   /* Sent so far. */
     uint64_t last_us;  /* When the last frame that keeps its place arrives. */
+    uint64_t held;     /* Bytes that were sent and that the other side has not taken; ... */
+    uint64_t blocked;  /* ... and those that a cut keeps from it, as long as it lasts. */
     const struct os_stream_events *events;
     void *context;
     struct buffer output; /* Bytes that are no whole frame yet. */
@@ -46,6 +48,7 @@ struct delivery {
     struct end *to;
     uint64_t sent_us;
     uint32_t copies; /* ... until so many have arrived. */
+    uint32_t is_held;
     size_t size;
     uint8_t bytes[];
 };
@@ -160,14 +163,22 @@ static uint64_t fingerprint(const struct delivery *delivery)
     return get_u64(delivery->bytes);
 }
 
+static int is_cut(const struct end *from)
+{
+    const struct connection *connection = from->connection;
+    const struct end *to = &connection->ends[from == &connection->ends[0]];
+    return connection->net->cuts[from->node][to->node] > 0;
+}
+
 static void hand_over(const struct delivery *delivery)
 {
     struct end *to = delivery->to;
     struct end *from = other_end(to);
     struct net *net = to->connection->net;
 
-    if (net->cuts[from->node][to->node] > 0) {
+    if (is_cut(from)) {
         net->counts.blocked++;
+        from->blocked += delivery->size;
         show(delivery, 1);
         return;
     }
@@ -188,6 +199,10 @@ static void deliver(void *object, uint64_t argument)
         return;
     }
     struct connection *connection = delivery->to->connection;
+    if (delivery->is_held) {
+        other_end(delivery->to)->held -= delivery->size;
+        delivery->is_held = 0;
+    }
     hand_over(delivery);
     if (--delivery->copies == 0) {
         list_remove(&delivery->link);
@@ -240,7 +255,10 @@ static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
     delivery->to = other_end(from);
     delivery->sent_us = world->now_us;
     delivery->copies = 1;
+    delivery->is_held = 1;
     delivery->size = size;
+    from->held += size;
+    from->blocked = is_cut(from) ? from->blocked : 0;
     memcpy(delivery->bytes, bytes, size);
     list_append(&net->pending, &delivery->link);
 
@@ -304,7 +322,8 @@ static int write_parts(struct os_stream *stream, const struct bytes *parts, size
 static size_t queued(const struct os_stream *stream)
 {
     struct end *end = (struct end *)(uintptr_t)stream;
-    return net_backlog(end->connection->net, end->node, other_end(end)->node);
+    const uint64_t held = end->held + (is_cut(end) ? end->blocked : 0);
+    return net_backlog(end->connection->net, end->node, other_end(end)->node, held);
 }
 
 static void pause_reading(struct os_stream *stream, int is_paused)

@@ -23,6 +23,7 @@ struct net_options {
     uint32_t victim;      /* A type of message (enum synod_message_type) that fares worse; ... */
     uint32_t victim_ppm;  /* ... how many of those are lost, come late, or come twice. */
     uint64_t bytes_per_s; /* What a link from one node to another carries; 0: no limit. */
+    uint64_t room_bytes;  /* What the systems at both ends hold of a stream; 0: no limit. */
 };
 
 struct net;

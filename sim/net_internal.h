@@ -51,7 +51,7 @@ uint64_t net_lateness(struct net *net, uint32_t from, uint32_t to);
 /* A frame of `size` bytes is on the link when those before it have left. Returns when it has. */
 uint64_t net_transmit(struct net *net, uint32_t from, uint32_t to, size_t size);
 
-/* Bytes that have not left yet. */
-size_t net_backlog(const struct net *net, uint32_t from, uint32_t to);
+/* Bytes that have not left yet, of a stream of which `held` have not been taken at its end. */
+size_t net_backlog(const struct net *net, uint32_t from, uint32_t to, uint64_t held);
 
 #endif /* SIM_NET_INTERNAL_H */

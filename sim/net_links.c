@@ -75,12 +75,20 @@ uint64_t net_transmit(struct net *net, uint32_t from, uint32_t to, size_t size)
     return *idle_at;
 }
 
-size_t net_backlog(const struct net *net, uint32_t from, uint32_t to)
+static uint64_t unsent(const struct net *net, uint32_t from, uint32_t to)
 {
     const uint64_t width = width_of(net, from, to);
     const uint64_t idle_at = net->idle_at_us[from][to];
     const uint64_t now = net->world->now_us;
-    return width == 0 || idle_at <= now ? 0 : (size_t)((idle_at - now) * width / 1000000);
+    return width == 0 || idle_at <= now ? 0 : (idle_at - now) * width / 1000000;
+}
+
+size_t net_backlog(const struct net *net, uint32_t from, uint32_t to, uint64_t held)
+{
+    const uint64_t room = net->options.room_bytes;
+    const uint64_t over = room == 0 || held <= room ? 0 : held - room;
+    const uint64_t waiting = unsent(net, from, to);
+    return (size_t)(waiting > over ? waiting : over);
 }
 
 /* -- The world's side --------------------------------------------------------------------- */

@@ -7,7 +7,9 @@
 #include "base/assert.h"
 
 enum {
-    ELECTION_SHARE = 8,         /* A way, or a flush, takes so much of an election time-out. */
+    ELECTION_SHARE = 8, /* A way, or a flush, takes so much of an election time-out. */
+    KEYS_MANY = 64,     /* More than a node of the tree holds. */
+    KEYS_MOST = 2000,
     MISFORTUNES_MAX = 300,      /* Else some seeds would never get anything done. */
     NARROW_BYTES_MIN = 1000000, /* A second. */
     NARROW_BYTES_MAX = 10000000,
@@ -91,6 +93,7 @@ static void draw_net(struct swarm *swarm, struct world *world)
     if (!swarm_has(swarm, FAULT_NARROW)) {
         net->bytes_per_s = 0;
     }
+    net->room_bytes = UINT64_C(16384) << world_below(world, 9); /* 16 kB to 4 MB. */
     net->victim = 1 + (uint32_t)world_below(world, SYNOD_MESSAGE_TYPE_END - SYNOD_MESSAGE_PREPARE);
     net->victim_ppm = 50000 + (uint32_t)world_below(world, 500000);
     if (!swarm_has(swarm, FAULT_PICK)) {
@@ -108,6 +111,15 @@ static void draw_os(struct swarm *swarm, struct world *world)
     os->flush_us_max = os->flush_us_min + (swarm_has(swarm, FAULT_SLOW_DISK) ? slow : 300);
     os->stall_ppm = draw_ppm(swarm, world, FAULT_STALL, 5000);
     os->stall_us = 100000 + world_below(world, 5000000);
+}
+
+static void draw_limits(struct cluster_limits *limits, struct world *world)
+{
+    limits->snapshot_bytes = UINT64_C(5000) << world_below(world, 8); /* 5 to 640 kB. */
+    limits->tail_bytes = world_below(world, 300000);
+    limits->cache_bytes = world_below(world, 20000);
+    limits->backlog_bytes_max = 500 + draw_scale(world, 1 << 20);
+    limits->segment_bytes = 4096u * (uint32_t)(4 + world_below(world, 28));
 }
 
 static void draw_times(struct swarm *swarm, struct world *world)
@@ -156,7 +168,19 @@ static void spare(struct swarm *swarm)
 {
     if (swarm->faults == 0) {
         swarm->cluster.window = 0;
-        swarm->cluster.backlog_bytes_max = 0;
+        swarm->cluster.limits.backlog_bytes_max = 0;
+        swarm->cluster.net.room_bytes = 0;
+    }
+}
+
+/* Few keys are fought for; of many the tree of the store has more levels than one. */
+static void draw_keys(struct requests_options *requests, struct world *world)
+{
+    requests->keys = 1 + (uint32_t)world_below(world, 12);
+    requests->width = 1 + (uint32_t)world_below(world, 6);
+    if (world_chance(world, 1, 4)) {
+        requests->keys = KEYS_MANY + (uint32_t)world_below(world, KEYS_MOST);
+        requests->width = 1 + (uint32_t)draw_scale(world, KEYS_MANY);
     }
 }
 
@@ -167,9 +191,7 @@ static void draw_workload(struct swarm *swarm, struct world *world)
         .clients = 1 + (uint32_t)world_below(world, 12),
         .operations = 2000 + (uint32_t)world_below(world, 1000),
         .think_us_max = 20000 + draw_scale(world, 2000000),
-        .requests = {.keys = 1 + (uint32_t)world_below(world, 12),
-                     .width = 1 + (uint32_t)world_below(world, 6),
-                     .get_percent = 10 + (uint32_t)world_below(world, 50),
+        .requests = {.get_percent = 10 + (uint32_t)world_below(world, 50),
                      .delete_percent = (uint32_t)world_below(world, 15),
                      .txn_percent = (uint32_t)world_below(world, 25),
                      .large_permille = (uint32_t)draw_scale(world, 12),
@@ -178,6 +200,7 @@ static void draw_workload(struct swarm *swarm, struct world *world)
     if (!swarm_has(swarm, FAULT_NARROW)) {
         workload->requests.large_permille = 0;
     }
+    draw_keys(&workload->requests, world);
 }
 
 /* So often that 25 to 64 misfortunes are to be expected in the time that the clients need. */
@@ -226,11 +249,8 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
         swarm->cluster.nodes = limits->nodes;
     }
     assert(swarm->cluster.nodes <= NET_NODES_MAX);
-    swarm->cluster.snapshot_bytes = UINT64_C(5000) << world_below(world, 8); /* 5 to 640 kB. */
-    swarm->cluster.tail_bytes = world_below(world, 300000);
-    swarm->cluster.cache_bytes = world_below(world, 20000);
-    swarm->cluster.backlog_bytes_max = 500 + draw_scale(world, 1 << 20);
-    swarm->cluster.segment_bytes = 4096u * (uint32_t)(4 + world_below(world, 28));
+    draw_limits(&swarm->cluster.limits, world);
+    swarm->cluster.refit = swarm_has(swarm, FAULT_REFIT) ? draw_limits : NULL;
     draw_net(swarm, world);
     draw_os(swarm, world);
     draw_times(swarm, world);

@@ -22,8 +22,9 @@
     X(FAULT_STALL, "stall")                                                                        \
     X(FAULT_HASTE, "haste") /* Time-outs as short as a message takes. */                           \
     X(FAULT_DRIFT, "drift")                                                                        \
-    X(FAULT_FAR, "far")   /* Members are far from each other, each pair as far as it is. */        \
-    X(FAULT_LAME, "lame") /* The disk of one member is slower than the others'. */                 \
+    X(FAULT_FAR, "far")     /* Members are far from each other, each pair as far as it is. */      \
+    X(FAULT_LAME, "lame")   /* The disk of one member is slower than the others'. */               \
+    X(FAULT_REFIT, "refit") /* Members keep as much as they do in this life, each its own. */      \
     X(FAULT_KILL, "kill")                                                                          \
     X(FAULT_KILL_ALL, "kill-all")                                                                  \
     X(FAULT_KILL_LEADER, "kill-leader")                                                            \

@@ -15,9 +15,9 @@ TEST(replica, catches_up_over_a_narrow_link)
     struct replica_status behind;
     struct world world;
     uint32_t good = 0;
-    options.snapshot_bytes = 400 << 20;
-    options.cache_bytes = 400 << 20;
-    options.segment_bytes = 16 << 20;
+    options.limits.snapshot_bytes = 400 << 20;
+    options.limits.cache_bytes = 400 << 20;
+    options.limits.segment_bytes = 16 << 20;
     options.net.bytes_per_s = 2500000;
     struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
@@ -45,8 +45,8 @@ TEST(replica, catches_up_with_many_entries_from_far_away)
     struct cluster_options options = OPTIONS;
     struct world world;
     uint32_t good = 0;
-    options.snapshot_bytes = 400 << 20;
-    options.segment_bytes = 16 << 20;
+    options.limits.snapshot_bytes = 400 << 20;
+    options.limits.segment_bytes = 16 << 20;
     struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 5000000);
@@ -73,9 +73,9 @@ TEST(replica, asks_on_when_its_disk_has_caught_up)
     struct cluster_options options = OPTIONS;
     struct world world;
     uint32_t good = 0;
-    options.snapshot_bytes = 400 << 20;
-    options.segment_bytes = 16 << 20;
-    options.backlog_bytes_max = 2000;
+    options.limits.snapshot_bytes = 400 << 20;
+    options.limits.segment_bytes = 16 << 20;
+    options.limits.backlog_bytes_max = 2000;
     struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t late = (leads + 1) % OPTIONS.nodes;
@@ -102,8 +102,8 @@ TEST(replica, does_not_fill_a_link_that_is_too_narrow_for_what_is_written)
     struct world world;
     uint32_t good = 0;
     size_t most = 0;
-    options.segment_bytes = 1 << 20;
-    options.snapshot_bytes = 16 << 20;
+    options.limits.segment_bytes = 1 << 20;
+    options.limits.snapshot_bytes = 16 << 20;
     struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t far = (leads + 1) % OPTIONS.nodes;
@@ -120,6 +120,39 @@ TEST(replica, does_not_fill_a_link_that_is_too_narrow_for_what_is_written)
     take_down(&world, cluster);
 }
 
+/* What a member that stands still does not read stays with the leader, once the system holds no
+ * more. It is no more than is worth to be sent again, and it goes when the member is given up. */
+TEST(replica, keeps_little_for_a_member_that_reads_nothing)
+{
+    enum {
+        QUEUE_MAX = 9 << 20,
+        ROOM = 64 << 10
+    };
+    struct cluster_options options = OPTIONS;
+    struct world world;
+    uint32_t good = 0;
+    size_t most = 0;
+    options.limits.segment_bytes = 1 << 20;
+    options.net.room_bytes = ROOM;
+    struct cluster *cluster = set_up(&world, &options);
+    const uint32_t leads = start_and_elect(&world, cluster);
+    const uint32_t still = (leads + 1) % OPTIONS.nodes;
+    const struct replica *leader = cluster_replica(cluster, leads);
+    cluster_pause(cluster, still, 15000000);
+    for (uint32_t i = 0; i < 600; i++) {
+        put_value(cluster, leads, 20000, &good);
+        (void)events_in(&world, 20000);
+        const size_t queued = peers_queued(leader->peers, leader->members[still].peer);
+        most = queued > most ? queued : most;
+    }
+    assert_int_equal(good, 600);
+    assert_in_range(most, ROOM, QUEUE_MAX);
+    assert_in_range(peers_queued(leader->peers, leader->members[still].peer), 0, ROOM);
+    (void)events_in(&world, 10000000);
+    assert_int_equal(lag(cluster, still, leads), 0);
+    take_down(&world, cluster);
+}
+
 /* The clients of a follower write three megabytes a second, and it can tell the leader of one. The
  * third member dies, so its votes are needed: they do not wait behind what is forwarded. */
 TEST(replica, votes_in_time_though_its_clients_write_more_than_it_can_forward)
@@ -132,8 +165,8 @@ TEST(replica, votes_in_time_though_its_clients_write_more_than_it_can_forward)
     uint32_t forwarded = 0;
     uint32_t good = 0;
     size_t most = 0;
-    options.segment_bytes = 1 << 20;
-    options.snapshot_bytes = 16 << 20;
+    options.limits.segment_bytes = 1 << 20;
+    options.limits.snapshot_bytes = 16 << 20;
     struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t busy = (leads + 1) % OPTIONS.nodes;
@@ -163,8 +196,8 @@ static void catch_up_beside_large_values(uint64_t snapshot_bytes)
     struct cluster_options options = OPTIONS;
     struct world world;
     uint32_t good = 0;
-    options.snapshot_bytes = snapshot_bytes;
-    options.segment_bytes = 16 << 20;
+    options.limits.snapshot_bytes = snapshot_bytes;
+    options.limits.segment_bytes = 16 << 20;
     options.window = 16;
     struct cluster *cluster = set_up(&world, &options);
     const uint32_t late = fall_behind(&world, cluster);
@@ -192,7 +225,7 @@ TEST(replica, takes_entries_beside_large_values_that_it_cannot_take_yet)
 
 TEST(replica, takes_a_snapshot_beside_large_values_that_it_cannot_take_yet)
 {
-    catch_up_beside_large_values(OPTIONS.snapshot_bytes);
+    catch_up_beside_large_values(OPTIONS.limits.snapshot_bytes);
 }
 
 /* Clients have more to say at once than the link to the only other member carries in an election
@@ -247,9 +280,9 @@ TEST(replica, gives_its_state_where_it_cannot_read_its_log)
     struct cluster_options options = OPTIONS;
     struct world world;
     uint32_t good = 0;
-    options.snapshot_bytes = 400 << 20;
-    options.cache_bytes = 10000;
-    options.segment_bytes = 16 << 20;
+    options.limits.snapshot_bytes = 400 << 20;
+    options.limits.cache_bytes = 10000;
+    options.limits.segment_bytes = 16 << 20;
     struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t late = (leads + 1) % OPTIONS.nodes;

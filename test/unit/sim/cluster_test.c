@@ -44,8 +44,8 @@ TEST(replica, keeps_a_short_log_where_there_are_elections_and_no_entries)
     struct replica_status status;
     struct world world;
     uint64_t longest = 0;
-    options.segment_bytes = 16 << 10;
-    options.tail_bytes = 60000;
+    options.limits.segment_bytes = 16 << 10;
+    options.limits.tail_bytes = 60000;
     struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 5000000);
@@ -60,8 +60,9 @@ TEST(replica, keeps_a_short_log_where_there_are_elections_and_no_entries)
             longest = status.log_bytes > longest ? status.log_bytes : longest;
         }
     }
-    assert_true(longest > options.tail_bytes); /* Or nothing was kept. */
-    assert_true(longest <= options.snapshot_bytes + options.tail_bytes + 2 * options.segment_bytes);
+    assert_true(longest > options.limits.tail_bytes); /* Or nothing was kept. */
+    assert_true(longest <= options.limits.snapshot_bytes + options.limits.tail_bytes +
+                               2 * options.limits.segment_bytes);
     take_down(&world, cluster);
 }
 
@@ -184,8 +185,8 @@ static void elect_with_much_to_report(const struct net_options *net, uint64_t re
     struct world world;
     uint32_t good = 0;
     options.net = *net;
-    options.snapshot_bytes = 400 << 20;
-    options.segment_bytes = 16 << 20;
+    options.limits.snapshot_bytes = 400 << 20;
+    options.limits.segment_bytes = 16 << 20;
     struct cluster *cluster = set_up(&world, &options);
     start_all(cluster);
     (void)events_in(&world, 20000000);
@@ -252,9 +253,9 @@ TEST(replica, has_little_that_is_not_durable_where_the_disk_is_slower_than_the_o
         struct cluster_options options = OPTIONS;
         struct world world;
         uint32_t good = 0;
-        options.backlog_bytes_max = BACKLOG_MAX;
-        options.snapshot_bytes = 400 << 20;
-        options.segment_bytes = 16 << 20;
+        options.limits.backlog_bytes_max = BACKLOG_MAX;
+        options.limits.snapshot_bytes = 400 << 20;
+        options.limits.segment_bytes = 16 << 20;
         struct cluster *cluster = set_up(&world, &options);
         const uint32_t slow = (start_and_elect(&world, cluster) + follows) % OPTIONS.nodes;
         const uint64_t most = backlog_of_the_slow(&world, cluster, slow, &good);

@@ -5,10 +5,10 @@
 
 const struct cluster_options OPTIONS = {
     .nodes = 3,
-    .snapshot_bytes = 100000,
-    .tail_bytes = 10000,
-    .cache_bytes = 10000,
-    .segment_bytes = 65536,
+    .limits = {.snapshot_bytes = 100000,
+               .tail_bytes = 10000,
+               .cache_bytes = 10000,
+               .segment_bytes = 65536},
     .heartbeat_ms = 100,
     .election_ms = 1000,
     .net = {.delay_us_min = 50, .delay_us_max = 500},

@@ -31,8 +31,8 @@ TEST(replica, takes_a_large_snapshot_as_fast_as_it_comes)
     struct cluster_options options = OPTIONS;
     struct world world;
     uint32_t good = 0;
-    options.snapshot_bytes = 30 << 20;
-    options.segment_bytes = 1 << 20;
+    options.limits.snapshot_bytes = 30 << 20;
+    options.limits.segment_bytes = 1 << 20;
     struct cluster *cluster = set_up(&world, &options);
     const uint32_t leads = start_and_elect(&world, cluster);
     const uint32_t late = (leads + 1) % OPTIONS.nodes;
