@@ -3,29 +3,10 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/input.h"
 #include "cli/render.h"
 #include "cli/requests.h"
 #include "cli/session.h"
-#include "cli/xmalloc.h"
-
-/* All of standard input; its size in *size. */
-static uint8_t *read_input(size_t *size)
-{
-    uint8_t *data = NULL;
-    size_t capacity = 0;
-    *size = 0;
-    for (;;) {
-        if (*size == capacity) {
-            capacity = capacity * 2 + 4096;
-            data = xrealloc(data, capacity);
-        }
-        const size_t taken = fread(data + *size, 1, capacity - *size, stdin);
-        if (taken == 0) {
-            return data;
-        }
-        *size += taken;
-    }
-}
 
 static int put(const struct client_options *client, const Etcdserverpb__PutRequest *request)
 {
@@ -46,6 +27,21 @@ static int put(const struct client_options *client, const Etcdserverpb__PutReque
         etcdserverpb__put_response__free_unpacked(answer, NULL);
     }
     session_close(session);
+    return code;
+}
+
+/* Nothing at all is rather a command that failed before us than a value. */
+static int put_input(const struct client_options *client, Etcdserverpb__PutRequest *request)
+{
+    int code = CLI_FAILED;
+    uint8_t *value = input_read("put", &request->value.len);
+    request->value.data = value;
+    if (value != NULL && request->value.len == 0) {
+        fprintf(stderr, "synod put: nothing came on standard input; for an empty value type ''\n");
+    } else if (value != NULL) {
+        code = put(client, request);
+    }
+    free(value);
     return code;
 }
 
@@ -81,12 +77,6 @@ int cli_put(int argc, char **argv)
     if (requests_put(&words, arguments, count, &request) != 0) {
         return CLI_USAGE;
     }
-    if (count == 1 && !words.ignores_value) {
-        request.value.data = read_input(&request.value.len);
-    }
-    const int code = put(&client, &request);
-    if (count == 1 && !words.ignores_value) {
-        free(request.value.data);
-    }
-    return code;
+    return count == 1 && !words.ignores_value ? put_input(&client, &request)
+                                              : put(&client, &request);
 }

@@ -4,36 +4,10 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/input.h"
 #include "cli/render.h"
 #include "cli/session.h"
 #include "cli/txn_text.h"
-#include "cli/xmalloc.h"
-
-enum {
-    TEXT_SIZE_MAX = 16 << 20
-};
-
-/* All of standard input, or NULL if it is too much. */
-static char *read_input(size_t *size)
-{
-    char *text = NULL;
-    size_t capacity = 0;
-    size_t taken;
-    *size = 0;
-    do {
-        if (*size == capacity) {
-            capacity = capacity * 2 + 4096;
-            text = xrealloc(text, capacity);
-        }
-        taken = fread(text + *size, 1, capacity - *size, stdin);
-        *size += taken;
-    } while (taken > 0 && *size <= TEXT_SIZE_MAX);
-    if (*size > TEXT_SIZE_MAX) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
 
 static int run(const struct client_options *client, const Etcdserverpb__TxnRequest *request)
 {
@@ -66,13 +40,12 @@ static int parse_and_run(const struct client_options *client)
                 "Compares, an empty line, operations if they hold, an empty line, "
                 "operations if not, Ctrl-D:\n");
     }
-    char *text = read_input(&size);
+    uint8_t *text = input_read("txn", &size);
     if (text == NULL) {
-        fprintf(stderr, "synod txn: the text is too long\n");
-        return CLI_USAGE;
+        return CLI_FAILED;
     }
     int code = CLI_USAGE;
-    if (txn_text_parse(&txn, text, size) != 0) {
+    if (txn_text_parse(&txn, (const char *)text, size) != 0) {
         fprintf(stderr, "synod txn: %s\n", txn.error);
     } else {
         code = run(client, &txn.request);

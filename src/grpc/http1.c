@@ -37,6 +37,7 @@ struct http1 {
     struct buffer target;
     unsigned refusal; /* The status for what is wrong with the request; 0: nothing. */
     uint8_t is_in_value;
+    uint8_t has_head;     /* Fields that come now are a trailer's, and nobody's. */
     uint8_t is_whole;     /* The request is complete: being answered. */
     uint8_t is_last;      /* Close after this answer. */
     uint8_t is_raw;       /* HTTP/1.0: a body in pieces has no chunks. */
@@ -69,6 +70,7 @@ static int on_message_begin(http_parser *parser)
         return reject(http1, 503);
     }
     http1->exchange->kind = EXCHANGE_HTTP;
+    http1->has_head = 0;
     connection_hurry(http1->connection);
     return 0;
 }
@@ -123,6 +125,9 @@ static int keep_field(struct http1 *http1)
 static int on_header_field(http_parser *parser, const char *data, size_t size)
 {
     struct http1 *http1 = http1_of(parser);
+    if (http1->has_head) {
+        return 0;
+    }
     if (keep_field(http1) != 0) {
         return 1;
     }
@@ -132,6 +137,9 @@ static int on_header_field(http_parser *parser, const char *data, size_t size)
 static int on_header_value(http_parser *parser, const char *data, size_t size)
 {
     struct http1 *http1 = http1_of(parser);
+    if (http1->has_head) {
+        return 0;
+    }
     http1->is_in_value = 1;
     return append_head(http1, &http1->value, data, size);
 }
@@ -180,6 +188,7 @@ static int on_headers_complete(http_parser *parser)
     if (keep_field(http1) != 0 || put_target(http1) != 0) {
         return -1;
     }
+    http1->has_head = 1;
     http1->is_last = !http_should_keep_alive(parser);
     http1->is_raw = !is_11;
     const struct buffer *head = &http1->exchange->head;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "os/os_uv_internal.h"
 
 /* Decimal digits only, up to 65535. */
@@ -69,6 +70,17 @@ void os_uv_address_format(const struct sockaddr_storage *address, char out[OS_UV
     } else {
         snprintf(out, OS_UV_NAME_SIZE, "unknown");
     }
+}
+
+const struct addrinfo *os_uv_address_pick(const struct addrinfo *found)
+{
+    assert(found != NULL);
+    for (const struct addrinfo *it = found; it != NULL; it = it->ai_next) {
+        if (it->ai_family == AF_INET) {
+            return it;
+        }
+    }
+    return found;
 }
 
 int os_uv_address_error(int status)

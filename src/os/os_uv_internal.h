@@ -88,6 +88,11 @@ int os_uv_address_parse(const char *host, uint16_t port, struct sockaddr_storage
 /* The other way: "127.0.0.1:80", "[::1]:80". */
 void os_uv_address_format(const struct sockaddr_storage *address, char out[OS_UV_NAME_SIZE]);
 
+/* Which of the addresses of a name to listen on: the first of IPv4 if there is one, else the first.
+ * "localhost" may stand for ::1 and 127.0.0.1, and clients that were told nothing try the latter;
+ * Go's listeners, and so etcd, choose like this. Borrowed from `found`, which is not NULL. */
+const struct addrinfo *os_uv_address_pick(const struct addrinfo *found);
+
 /* What a look-up answered, as an errno value: libuv has numbers of its own for the resolver's. */
 int os_uv_address_error(int status);
 

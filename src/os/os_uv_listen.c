@@ -105,7 +105,8 @@ static int resolve(struct os_uv *uv, const char *address, struct sockaddr_storag
     if (error != 0) {
         return os_uv_address_error(error);
     }
-    memcpy(out, request.addrinfo->ai_addr, request.addrinfo->ai_addrlen);
+    const struct addrinfo *picked = os_uv_address_pick(request.addrinfo);
+    memcpy(out, picked->ai_addr, picked->ai_addrlen);
     uv_freeaddrinfo(request.addrinfo);
     return 0;
 }

@@ -102,6 +102,23 @@ TEST(http1, takes_chunked_bodies_and_gives_chunked_answers)
     rig_free(rig);
 }
 
+/* The host of a trailer is nobody's: neither of its request nor of the next, which has none. */
+TEST(http1, takes_no_field_of_a_trailer_for_one_of_a_head)
+{
+    struct rig *rig = rig_new(NULL);
+    struct raw raw;
+
+    raw_connect(rig, &raw);
+    raw_send_text(rig, &raw,
+                  "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "5\r\nhello\r\n0\r\nHost: trailer\r\n\r\n");
+    assert_true(raw_has(&raw, "(hello)"));
+    raw_send_text(rig, &raw, "GET /pieces HTTP/1.1\r\nAccept: x\r\n\r\n");
+    assert_true(raw_has(&raw, "HTTP/1.1 400"));
+    raw_close(&raw);
+    rig_free(rig);
+}
+
 TEST(http1, sends_no_body_in_answer_to_head)
 {
     struct rig *rig = rig_new(NULL);
