@@ -22,6 +22,7 @@ static void on_running(void *context)
     struct node *node = context;
     world_trace(node->cluster->world, "running", node->index, 0);
     node->has_run = 1;
+    cluster_look_at_founding(node->cluster, node->index);
     if (node->is_wiped) {
         ledger_violate(&node->cluster->ledger,
                        "founding: node %u votes again with an empty disk (start %" PRIu64 ")",
@@ -233,6 +234,9 @@ static void set_limits(struct cluster *cluster, struct replica_options *options)
     options->tail_bytes = limits.tail_bytes;
     options->cache_bytes = limits.cache_bytes;
     options->segment_bytes = limits.segment_bytes;
+    if (limits.pending_max != 0) {
+        options->pending_max = limits.pending_max;
+    }
     if (limits.backlog_bytes_max != 0) {
         options->backlog_bytes_max = limits.backlog_bytes_max;
     }
@@ -333,6 +337,16 @@ void cluster_set_trouble(struct cluster *cluster, uint32_t index,
     node->is_full = trouble->is_full != 0;
     node->was_full = node->was_full || node->is_full;
     os_sim_set_trouble(node->os, trouble);
+}
+
+int cluster_has_begun(const struct cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
+        if (cluster->nodes[i].has_run) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 int cluster_is_founded(const struct cluster *cluster)

@@ -22,6 +22,7 @@ struct cluster_limits {
     uint64_t cache_bytes;
     uint64_t backlog_bytes_max; /* 0: the default. */
     uint32_t segment_bytes;
+    uint32_t pending_max; /* 0: the default. */
 };
 
 struct cluster_options {
@@ -93,6 +94,9 @@ void cluster_set_clock(struct cluster *cluster, uint32_t node, uint32_t rate_ppm
  * knows what is on the disk, and to refuse it later is right. */
 void cluster_set_trouble(struct cluster *cluster, uint32_t node,
                          const struct os_sim_trouble *trouble);
+
+/* True if some node has been running once. Before, every node is needed. */
+int cluster_has_begun(const struct cluster *cluster);
 
 /* True if every node has been running once. Before, the cluster needs all its disks. */
 int cluster_is_founded(const struct cluster *cluster);

@@ -44,6 +44,9 @@ struct cluster {
 /* Whole snapshots on the node's disk. */
 uint32_t cluster_snapshots(const struct cluster *cluster, uint32_t index);
 
+/* What must hold when a node begins to vote: every member has the table of members on its disk. */
+void cluster_look_at_founding(struct cluster *cluster, uint32_t index);
+
 /* What must hold of a process at any time. */
 void cluster_look_at(struct cluster *cluster, uint32_t index);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kv/machine.h"
+#include "replica/replica_internal.h"
 #include "sim/cluster_internal.h"
 
 enum {
@@ -40,6 +41,25 @@ void cluster_look_at(struct cluster *cluster, uint32_t index)
         ledger_violate(&cluster->ledger,
                        "agreement: node %u heard of another value than it knew, %" PRIu64 " times",
                        index, status.contradictions);
+    }
+}
+
+/* Not what the replica thinks, but what its log says. Of who is down it is not known here. */
+static int may_lack_table(const struct node *node)
+{
+    const struct replica *r = node->replica;
+    return r != NULL && !node->is_ending && r->wal != NULL &&
+           (r->table_hash == 0 || wal_durable(r->wal) < r->table_lsn);
+}
+
+void cluster_look_at_founding(struct cluster *cluster, uint32_t index)
+{
+    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
+        if (may_lack_table(&cluster->nodes[i]) && !cluster->nodes[i].is_wiped) {
+            ledger_violate(&cluster->ledger,
+                           "founding: node %u votes, and node %u has no table on its disk", index,
+                           i);
+        }
     }
 }
 

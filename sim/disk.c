@@ -137,9 +137,6 @@ static void settle(struct disk *disk, const struct call *sync)
             from = call->offset < from ? call->offset : from;
             to = call->offset + call->size > to ? call->offset + call->size : to;
         }
-        if (call->log_write > disk->log_lasting) {
-            disk->log_lasting = call->log_write;
-        }
         disk_keep(disk, call);
         *at = call->next;
         disk_call_free(call);
@@ -375,6 +372,11 @@ size_t disk_read(const struct disk_file *file, uint64_t offset, void *to, size_t
     return size;
 }
 
+static int is_zero(const uint8_t *bytes, size_t size)
+{
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
 void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_t size)
 {
     keep_written(file, offset, offset + size);
@@ -382,7 +384,7 @@ void disk_write(struct disk_file *file, uint64_t offset, const void *from, size_
     struct call *call = note(file->disk, CALL_WRITE, file);
     call->offset = offset;
     call->size = size;
-    call->log_write = file->is_log ? ++file->disk->log_writes : 0;
+    call->log_write = file->is_log && !is_zero(from, size) ? ++file->disk->log_writes : 0;
 }
 
 void disk_truncate(struct disk_file *file, uint64_t size)
@@ -404,5 +406,10 @@ uint64_t disk_log_writes(const struct disk *disk)
 
 uint64_t disk_log_lasting(const struct disk *disk)
 {
-    return disk->log_lasting;
+    for (const struct call *call = disk->calls; call != NULL; call = call->next) {
+        if (call->log_write != 0) {
+            return call->log_write - 1;
+        }
+    }
+    return disk->log_writes;
 }

@@ -61,8 +61,8 @@ void disk_sync(struct disk_file *file);
  * seeing it, and no later sync brings the rest. */
 void disk_fail_sync(struct disk_file *file);
 
-/* Writes into files of a log (in a folder "wal"), counted from 1: how many were made, and up to
- * which one all will be there whatever becomes of the power. */
+/* Writes into files of a log (in a folder "wal") that are not of zeroes, counted from 1: how many
+ * were made, and up to which one all will be there whatever becomes of the power. */
 uint64_t disk_log_writes(const struct disk *disk);
 uint64_t disk_log_lasting(const struct disk *disk);
 

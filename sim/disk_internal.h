@@ -88,8 +88,7 @@ struct disk {
     struct call **last;
     uint64_t job; /* The one that calls belong to now; 0: none. */
     uint64_t job_last;
-    uint64_t log_writes;  /* So many were made, ... */
-    uint64_t log_lasting; /* ... and up to this one they last. */
+    uint64_t log_writes; /* So many were made. */
 };
 
 /* The call is over and forgotten; make its effect last. */

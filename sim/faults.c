@@ -220,6 +220,15 @@ static int clog_link(struct faults *faults)
     return from != to;
 }
 
+static int break_streams(struct faults *faults)
+{
+    const uint32_t node = draw_node(faults);
+    const uint32_t leader = leader_or(faults, draw_node(faults));
+    const uint32_t other = world_chance(faults->world, 1, 2) ? leader : draw_node(faults);
+    world_trace(faults->world, "break", node, other);
+    return net_break(cluster_net(faults->cluster), node, other) > 0;
+}
+
 /* -- Disks ---------------------------------------------------------------------------------- */
 
 static void relieve(void *object, uint64_t node)
@@ -288,6 +297,8 @@ static int happen(struct faults *faults, enum fault fault)
         return cut(faults);
     case FAULT_CLOG:
         return clog_link(faults);
+    case FAULT_BREAK:
+        return break_streams(faults);
     case FAULT_READ_ERROR:
     case FAULT_WRITE_ERROR:
     case FAULT_FULL:

@@ -504,6 +504,27 @@ void net_node_died(struct net *net, uint32_t node)
     }
 }
 
+uint32_t net_break(struct net *net, uint32_t node, uint32_t other)
+{
+    uint32_t count = 0;
+    struct list *at;
+    struct list *following;
+    LIST_FOREACH (&net->connections, at, following) {
+        struct connection *connection = LIST_ITEM(at, struct connection, link);
+        const uint32_t from = connection->ends[0].node;
+        const uint32_t to = connection->ends[1].node;
+        const int is_theirs = (from == node && to == other) || (from == other && to == node);
+        for (uint32_t i = 0; is_theirs && i < 2; i++) {
+            struct end *end = &connection->ends[i];
+            if (end->is_open) {
+                make_event(connection, net->world->now_us, hear_close, end, ECONNRESET);
+                count++;
+            }
+        }
+    }
+    return count;
+}
+
 void net_on_activity(struct net *net, void (*after)(void *context, uint32_t node), void *context)
 {
     net->after = after;

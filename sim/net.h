@@ -52,6 +52,10 @@ void net_narrow(struct net *net, uint32_t from, uint32_t to, uint64_t bytes_per_
 /* Until then, what `from` sends to `to` is held back, and then it all comes. */
 void net_clog(struct net *net, uint32_t from, uint32_t to, uint64_t until_us);
 
+/* Every stream between the two breaks: both ends hear it, and what was on its way is gone. Returns
+ * how many ends heard it. */
+uint32_t net_break(struct net *net, uint32_t node, uint32_t other);
+
 /* Until then `node` stands still: what is for it is handed over afterwards. */
 void net_pause(struct net *net, uint32_t node, uint64_t until_us);
 

@@ -19,7 +19,8 @@ struct job {
     struct list link; /* In os_sim.jobs, or, once it was told, in os_sim.told. */
     struct os_sim *sim;
     struct os_work *work; /* NULL: it was told when the process died. */
-    uint64_t disk_job;    /* 0: it was asked for by a dead process, and never ran. */
+    uint64_t disk_job;    /* 0: it has not run, ... */
+    int has_event;        /* ... and will not, unless this will come. */
 };
 
 struct os_listener {
@@ -140,6 +141,19 @@ static void random_bytes(struct os *os, void *out, size_t size)
 
 /* -- Workers ------------------------------------------------------------------------------ */
 
+/* All that a worker does happens at one moment. Returns 0 if that was the end of the process. */
+static int run_job(struct job *job)
+{
+    struct os_sim *sim = job->sim;
+    job->disk_job = disk_job_begin(sim->disk);
+    job->work->run(job->work);
+    if (sim->is_dead) {
+        return 0;
+    }
+    disk_job_end(sim->disk);
+    return 1;
+}
+
 static void job_returns(void *object, uint64_t argument)
 {
     struct job *job = object;
@@ -147,6 +161,9 @@ static void job_returns(void *object, uint64_t argument)
     struct os_work *item = job->work;
     if (item != NULL && (sim->is_dead || os_sim_defer(sim, job_returns, object, argument))) {
         return; /* os_sim_drain() tells it, or it is told later. */
+    }
+    if (item != NULL && job->disk_job == 0 && !run_job(job)) {
+        return;
     }
     if (item != NULL) {
         disk_job_returned(sim->disk, job->disk_job);
@@ -179,10 +196,10 @@ static void work(struct os *os, struct os_work *os_work_item)
     if (os_sim_is_gone(sim)) {
         return; /* os_sim_drain() */
     }
-    job->disk_job = disk_job_begin(sim->disk);
-    os_work_item->run(os_work_item);
-    if (!sim->is_dead) {
-        disk_job_end(sim->disk);
+    const uint32_t late = sim->options.late_percent;
+    const int is_late = late > 0 && world_chance(sim->world, late, 100);
+    if (is_late || run_job(job)) {
+        job->has_event = 1;
         world_after(sim->world, job_time(sim), job_returns, job, 0);
     }
 }
@@ -197,11 +214,13 @@ void os_sim_drain(struct os_sim *sim)
         struct os_work *item = job->work;
         list_remove(&job->link);
         if (job->disk_job == 0) {
-            item->run(item); /* Asked for by the dead: every call in it fails. */
-            free(job);
-        } else {
+            item->run(item); /* In the name of the dead: every call in it fails. */
+        }
+        if (job->has_event || job->disk_job != 0) {
             job->work = NULL;
             list_append(&sim->told, &job->link);
+        } else {
+            free(job);
         }
         item->done(item);
     }

@@ -15,6 +15,8 @@ struct os_sim_options {
     uint64_t flush_us_max; /* ... and this at most, ... */
     uint32_t stall_ppm;    /* ... but of a million, so many take as long as stall_us. */
     uint64_t stall_us;
+    uint32_t late_percent; /* So many are done at the end of that time, the others when they are
+                            * asked for. */
 };
 
 /* What the disk refuses, until it is told otherwise. */

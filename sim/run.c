@@ -248,7 +248,7 @@ static void run_world(const struct run_options *options, struct run_result *resu
 
     work(run);
     demand_service(run);
-    if (!is_broken(run) && run->result->failure[0] == 0) {
+    if (!is_broken(run) && run->result->failure[0] == 0 && cluster_has_begun(run->cluster)) {
         demand_progress(run);
     }
     judge(run);

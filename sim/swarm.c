@@ -8,7 +8,10 @@
 
 enum {
     ELECTION_SHARE = 8, /* A way, or a flush, takes so much of an election time-out. */
-    KEYS_MANY = 64,     /* More than a node of the tree holds. */
+    CROWD_MIN = 50,     /* Clients that come all at once. */
+    CROWD_MORE = 150,
+    FAULT_US_MIN = 20000, /* From one misfortune to the next, on average at least. */
+    KEYS_MANY = 64,       /* More than a node of the tree holds. */
     KEYS_MOST = 2000,
     MISFORTUNES_MAX = 300,      /* Else some seeds would never get anything done. */
     NARROW_BYTES_MIN = 1000000, /* A second. */
@@ -111,6 +114,7 @@ static void draw_os(struct swarm *swarm, struct world *world)
     os->flush_us_max = os->flush_us_min + (swarm_has(swarm, FAULT_SLOW_DISK) ? slow : 300);
     os->stall_ppm = draw_ppm(swarm, world, FAULT_STALL, 5000);
     os->stall_us = 100000 + world_below(world, 5000000);
+    os->late_percent = 50 * (uint32_t)world_below(world, 3);
 }
 
 static void draw_limits(struct cluster_limits *limits, struct world *world)
@@ -120,6 +124,7 @@ static void draw_limits(struct cluster_limits *limits, struct world *world)
     limits->cache_bytes = world_below(world, 20000);
     limits->backlog_bytes_max = 500 + draw_scale(world, 1 << 20);
     limits->segment_bytes = 4096u * (uint32_t)(4 + world_below(world, 28));
+    limits->pending_max = 2 + (uint32_t)draw_scale(world, 200);
 }
 
 static void draw_times(struct swarm *swarm, struct world *world)
@@ -169,6 +174,7 @@ static void spare(struct swarm *swarm)
     if (swarm->faults == 0) {
         swarm->cluster.window = 0;
         swarm->cluster.limits.backlog_bytes_max = 0;
+        swarm->cluster.limits.pending_max = 0;
         swarm->cluster.net.room_bytes = 0;
     }
 }
@@ -201,6 +207,10 @@ static void draw_workload(struct swarm *swarm, struct world *world)
         workload->requests.large_permille = 0;
     }
     draw_keys(&workload->requests, world);
+    if (world_chance(world, 1, 16)) {
+        workload->clients = CROWD_MIN + (uint32_t)world_below(world, CROWD_MORE);
+        workload->think_us_max = draw_scale(world, 1000000);
+    }
 }
 
 /* So often that 25 to 64 misfortunes are to be expected in the time that the clients need. */
@@ -209,7 +219,7 @@ static void draw_misfortunes(struct swarm *swarm, struct world *world)
     const struct workload_options *workload = &swarm->workload;
     const uint64_t work_us =
         workload->operations * (workload->think_us_max / 2 + 5000) / workload->clients;
-    swarm->fault_us_mean = work_us / (25 + world_below(world, 40));
+    swarm->fault_us_mean = FAULT_US_MIN + work_us / (25 + world_below(world, 40));
     swarm->pause_us_max = 10000 + draw_scale(world, 8000000);
     swarm->misfortunes = MISFORTUNES_MAX;
     const uint32_t most = (swarm->cluster.nodes - 1) / 2;
@@ -241,10 +251,10 @@ static void apply_limits(struct swarm *swarm, const struct swarm_limits *limits)
 
 void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_limits *limits)
 {
-    static const uint32_t NODES[] = {3, 3, 3, 5, 5, 3, 5, 4, 1, 7};
+    static const uint32_t NODES[] = {3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 5, 5, 4, 4, 1, 7, 2, 6, 9};
     *swarm = (struct swarm){0};
     swarm->faults = draw_faults(world) & ~limits->without;
-    swarm->cluster.nodes = NODES[world_below(world, 10)];
+    swarm->cluster.nodes = NODES[world_below(world, sizeof NODES / sizeof NODES[0])];
     if (limits->nodes != 0) {
         swarm->cluster.nodes = limits->nodes;
     }

@@ -35,6 +35,7 @@
     X(FAULT_FREEZE, "freeze") /* A clock that stands. */                                           \
     X(FAULT_CUT, "cut")                                                                            \
     X(FAULT_CLOG, "clog")                                                                          \
+    X(FAULT_BREAK, "break") /* Streams end between processes that live. */                         \
     X(FAULT_READ_ERROR, "read-error")                                                              \
     X(FAULT_WRITE_ERROR, "write-error")                                                            \
     X(FAULT_FULL, "full")                                                                          \
