@@ -218,8 +218,9 @@ static const struct acceptor_vote *cast_vote(struct acceptor *a, const struct sy
  *
  * To accept at a ballot is to promise it: a vote may not be overwritten by a lower one.
  *
- * A slot that is known to be chosen is not voted on; the proposer is told what is chosen. A
- * slot beyond the window cannot be remembered, and what cannot be remembered is not accepted. */
+ * A slot that is known to be chosen is not voted on; the proposer is told what is chosen, of as
+ * many slots as one message holds: it will ask again about the others. A slot beyond the window
+ * cannot be remembered, and what cannot be remembered is not accepted. */
 void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struct synod_message *m,
                         struct outbox *out)
 {
@@ -239,6 +240,7 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
     struct synod_entry *known = outbox_entries(out, m->entry_count);
     uint32_t accepted_count = 0;
     uint32_t known_count = 0;
+    uint64_t known_bytes = 0;
     uint32_t is_behind = 0;
     for (uint32_t i = 0; i < m->entry_count; i++) {
         const struct synod_entry *entry = &m->entries[i];
@@ -247,7 +249,12 @@ void acceptor_on_accept(struct acceptor *a, const struct learner *l, const struc
             is_behind = 1;
             MARK("acceptor: is asked to vote below what is chosen");
         } else if (learner_at(l, entry->slot) != NULL) {
-            known[known_count++] = *learner_at(l, entry->slot);
+            const struct synod_entry *chosen = learner_at(l, entry->slot);
+            assert(chosen->slot == entry->slot);
+            known_bytes += chosen->size;
+            if (known_count == 0 || known_bytes <= a->bytes_max || MUTANT(140)) {
+                known[known_count++] = *chosen;
+            }
             MARK("acceptor: knows what is chosen in a slot that it is asked to vote on");
         } else if (entry->slot <= l->chosen + a->window) {
             const struct acceptor_vote *vote = cast_vote(a, m, entry, out);

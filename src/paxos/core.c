@@ -496,7 +496,7 @@ int synod_core_step(struct synod_core *c, const struct synod_event *event,
     for (uint32_t i = 0; i < effects->message_count; i++) {
         out->messages[i].from = c->options.self;
         out->messages[i].view = c->options.view;
-        outbox_check_message(out, &out->messages[i]);
+        outbox_check_message(out, &out->messages[i], c->options.message_bytes_max);
         acceptor_check_said(&c->acceptor, &out->messages[i]);
     }
     effects->leader_changed = synod_ballot_compare(leader, c->election.leader) != 0;

@@ -141,7 +141,26 @@ struct synod_message *outbox_message(struct outbox *out, enum synod_message_type
     return message;
 }
 
-void outbox_check_message(const struct outbox *out, const struct synod_message *message)
+/* Of the values that go with it: ACCEPTED names entries, and carries none. */
+static uint64_t value_bytes(const struct synod_message *message)
+{
+    uint64_t bytes = 0;
+    assert(message->entry_count == 0 || message->entries != NULL);
+    assert(message->vote_count == 0 || message->votes != NULL);
+    if (message->type == SYNOD_MESSAGE_ACCEPTED) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < message->entry_count; i++) {
+        bytes += message->entries[i].size;
+    }
+    for (uint32_t i = 0; i < message->vote_count; i++) {
+        bytes += message->votes[i].entry.size;
+    }
+    return bytes;
+}
+
+void outbox_check_message(const struct outbox *out, const struct synod_message *message,
+                          uint64_t bytes_max)
 {
     const struct synod_entry *entries = message->entries;
     const struct synod_vote *votes = message->votes;
@@ -156,6 +175,7 @@ void outbox_check_message(const struct outbox *out, const struct synod_message *
         assert(votes >= out->votes && votes < out->votes + out->vote_count);
         assert(message->vote_count <= out->vote_count - (uint32_t)(votes - out->votes));
     }
+    assert(message->entry_count + message->vote_count <= 1 || value_bytes(message) <= bytes_max);
 }
 
 struct synod_entry *outbox_entries(struct outbox *out, uint32_t count)

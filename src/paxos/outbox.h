@@ -31,8 +31,10 @@ struct outbox {
 /* Forget the last step's effects. Records are numbered from `lsn` + 1. */
 void outbox_reset(struct outbox *out, synod_lsn lsn);
 
-/* Abort unless what the message points to is of this step, and what it waits for is written. */
-void outbox_check_message(const struct outbox *out, const struct synod_message *message);
+/* Abort unless what the message points to is of this step, what it waits for is written, and its
+ * values have no more than `bytes_max` bytes, or there is one. */
+void outbox_check_message(const struct outbox *out, const struct synod_message *message,
+                          uint64_t bytes_max);
 
 /* Append a record; its lsn is set here and returned. */
 synod_lsn outbox_record(struct outbox *out, const struct synod_record *record);

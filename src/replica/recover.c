@@ -211,6 +211,9 @@ static int restore_record(struct replica *r, const struct wal_record *wal_record
     if (outcome != 0) {
         return complain(r, wal_record, "it contradicts the records before it");
     }
+    if (entry->slot > r->applied) {
+        log_prune(&r->log, entry->slot, r->core); /* A value that another has replaced. */
+    }
     return 0;
 }
 

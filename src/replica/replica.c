@@ -405,7 +405,7 @@ void replica_status(const struct replica *r, struct replica_status *status)
         .submitted = r->submitted,
         .failed = r->failed,
         .applied_commands = r->applied_commands,
-        .pending = (uint32_t)(r->sequence - r->pending_first),
+        .pending = r->pending_count,
         .log_bytes = r->wal == NULL ? 0 : wal_bytes(r->wal),
         .log_backlog = r->wal == NULL ? 0 : wal_backlog(r->wal),
         .flush_count = r->flush_count,

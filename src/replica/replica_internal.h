@@ -202,6 +202,7 @@ struct replica {
     struct pending *pending; /* Ring by sequence. */
     uint64_t pending_capacity;
     uint64_t pending_first;  /* The oldest that may have no outcome. */
+    uint32_t pending_count;  /* Those that have none. */
     uint64_t sequence;       /* Of the next command; the first is 1. */
     uint64_t unsent;         /* The first that was neither proposed nor forwarded. */
     struct buffer forming;   /* Commands from `unsent` on. */
@@ -252,7 +253,7 @@ static inline uint64_t replica_now_ms(struct replica *r)
 /* An id for a question of a read. Four thousand million questions later it is long forgotten. */
 static inline uint64_t replica_next_read(struct replica *r)
 {
-    r->read_id = r->read_id == UINT32_MAX ? 1 : r->read_id + 1;
+    r->read_id = r->read_id == UINT32_MAX && !MUTANT(144) ? 1 : r->read_id + 1;
     return r->read_id;
 }
 

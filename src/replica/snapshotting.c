@@ -179,6 +179,9 @@ void snapshotting_consider(struct replica *r)
     if (r->snapshot_job != NULL || r->phase != PHASE_RUNNING || !is_due(r)) {
         return;
     }
+    if (os_now_us(r->os) < r->writing_backoff.until_us) {
+        return; /* It was in vain not long ago, and this is asked after every step. */
+    }
     if (r->applied == r->snapshot && !r->is_snapshot_wanted) {
         snapshotting_trim(r); /* Nothing but promises: the snapshot that is there will do. */
         return;

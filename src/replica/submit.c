@@ -15,8 +15,9 @@
 #include "synod/error.h"
 
 enum {
-    ENTRY_BYTES_MAX = 1 << 20, /* An entry is closed when it has this much. */
-    IN_FLIGHT_MAX = 8,         /* Entries on their way before the next has to wait and grow. */
+    ENTRY_BYTES_MAX = 1 << 20,  /* An entry is closed when it has this much. */
+    IN_FLIGHT_MAX = 8,          /* Entries on their way before the next has to wait and grow. */
+    PENDING_SPAN_MAX = 1 << 20, /* Commands since the oldest under way: 24 bytes for each. */
     FORWARDED_BYTES_MAX = 64 << 20,
     FORWARD_BYTES_MAX =
         128 << 10, /* A bundle for the leader is closed when it has this much, ... */
@@ -58,11 +59,13 @@ int replica_submit(struct replica *r, uint32_t kind, struct bytes command,
         return SYNOD_ERR_TOO_BIG;
     }
     const size_t size = wire_command_size(command.size);
-    if (r->sequence - r->pending_first >= r->options.pending_max ||
+    const uint64_t span = r->sequence - r->pending_first;
+    if ((MUTANT(142) ? span : r->pending_count) >= r->options.pending_max ||
+        span >= PENDING_SPAN_MAX ||
         buffer_size(&r->forming) + size > r->options.pending_bytes_max) {
         return SYNOD_ERR_BUSY;
     }
-    if (r->sequence - r->pending_first == r->pending_capacity && grow_pending(r) != 0) {
+    if (span == r->pending_capacity && grow_pending(r) != 0) {
         return SYNOD_ERR_MEMORY;
     }
     uint8_t *to = buffer_reserve(&r->forming, size);
@@ -73,6 +76,7 @@ int replica_submit(struct replica *r, uint32_t kind, struct bytes command,
     buffer_commit(&r->forming, size);
     r->forming_count++;
     r->submitted++;
+    r->pending_count++;
     *pending_at(r, r->sequence++) = (struct pending){
         .callback = callback,
         .context = context,
@@ -94,6 +98,7 @@ static void end(struct replica *r, uint64_t sequence, int error, const void *res
         r->pending_first++;
     }
     if (callback != NULL) {
+        r->pending_count--;
         r->failed += error != 0;
         callback(context, error, result);
     }

@@ -56,6 +56,17 @@ static void put(struct rig *rig, uint32_t number, const char *value)
     assert_int_equal(apply(rig, KV_COMMAND_PUT, message)->error, 0);
 }
 
+/* So many keys in one transaction: of its operations each is a put of a key of one byte. */
+static void put_many(struct rig *rig, uint8_t count)
+{
+    uint8_t message[UINT8_MAX * 7];
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t operation[7] = {0x12, 5, 0x12, 3, 0x0a, 1, (uint8_t)i};
+        memcpy(message + 7 * i, operation, sizeof operation);
+    }
+    assert_int_equal(apply(rig, KV_COMMAND_TXN, bytes_of(message, 7u * count))->error, 0);
+}
+
 static int compact(struct rig *rig, int64_t revision)
 {
     Etcdserverpb__CompactionRequest request = ETCDSERVERPB__COMPACTION_REQUEST__INIT;
@@ -155,6 +166,22 @@ TEST(machine, gives_memory_back_as_commands_pass)
     }
     kv_stats(machine_kv(rig.machine), &stats);
     assert_true(stats.versions <= 10 + 400);
+    close_rig(&rig);
+}
+
+/* A transaction of a hundred puts makes as many versions, and they are garbage before long. */
+TEST(machine, gives_memory_back_as_fast_as_transactions_take_it)
+{
+    struct rig rig;
+    struct kv_stats stats;
+
+    open_rig(&rig, 1);
+    for (uint32_t i = 0; i < 300; i++) {
+        put_many(&rig, 100);
+        assert_int_equal(compact(&rig, kv_revision(machine_kv(rig.machine))), 0);
+    }
+    kv_stats(machine_kv(rig.machine), &stats);
+    assert_in_range(stats.versions, 100, 1000);
     close_rig(&rig);
 }
 

@@ -244,6 +244,30 @@ TEST(acceptor, answers_a_mixed_message_in_parts)
     rig_deinit(&rig);
 }
 
+/* It asks about many small entries, and what was chosen in their slots is large. */
+TEST(acceptor, tells_no_more_bytes_than_fit_but_one_value_always)
+{
+    struct rig rig;
+    rig_init(&rig, 3);
+    rig.options.message_bytes_max = 10; /* Values here have 8. */
+    rig_start(&rig);
+    rig_learn(&rig, B, 3, 9, 0);
+    rig_learn(&rig, B, 4, 10, 0);
+    rig_forget(&rig);
+    const struct synod_entry entries[] = {rig_noop(3), rig_noop(4)};
+    rig_message(&rig, C,
+                (struct synod_message){.type = SYNOD_MESSAGE_ACCEPT,
+                                       .ballot = rig_ballot(6, C),
+                                       .entries = entries,
+                                       .entry_count = 2});
+    rig_expect(&rig,
+               "record #3: promise 6.C\n"
+               "to C: learn slot 3 v9\n");
+    rig_accept(&rig, C, 6, 4, 7);
+    rig_expect(&rig, "to C: learn slot 4 v10\n");
+    rig_deinit(&rig);
+}
+
 /* What cannot be remembered is not accepted. */
 TEST(acceptor, does_not_vote_beyond_its_window)
 {

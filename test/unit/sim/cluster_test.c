@@ -354,6 +354,9 @@ static void read_in_many_turns(int hears_the_leader, uint32_t reads, uint64_t de
         (void)events_in(&world, 10000000);
     }
     const uint64_t frames = net_counts(cluster_net(cluster)).frames;
+    for (uint32_t i = 0; i < OPTIONS.nodes; i++) {
+        cluster_replica(cluster, i)->read_id = UINT32_MAX - 3; /* They soon begin again. */
+    }
     for (uint32_t i = 0; i < reads; i++) {
         assert_int_equal(replica_read(cluster_replica(cluster, reader), on_read, &outcomes), 0);
         cluster_touch(cluster, reader);
@@ -420,4 +423,38 @@ TEST(cluster, calls_it_a_storm_when_nobody_can_need_so_many_frames)
     assert_non_null(strstr(cluster_violation(cluster), "storm"));
     cluster_free(cluster);
     world_deinit(&world);
+}
+
+/* A command that was forwarded to somebody who is not heard has no outcome for five seconds, and
+ * hinders none of those that come after it. */
+TEST(replica, takes_commands_behind_one_that_is_lost)
+{
+    enum {
+        PENDING_MAX = 16
+    };
+    struct cluster_options options = OPTIONS;
+    struct world world;
+    struct replica_status status;
+    uint32_t lost = 0;
+    uint32_t good = 0;
+    options.limits.pending_max = PENDING_MAX;
+    struct cluster *cluster = set_up(&world, &options);
+    const uint32_t leads = start_and_elect(&world, cluster);
+    const uint32_t follows = (leads + 1) % OPTIONS.nodes;
+    net_cut(cluster_net(cluster), follows, leads);
+    put_small(cluster, follows, &lost);
+    (void)events_in(&world, 10000);
+    net_mend(cluster_net(cluster), follows, leads);
+    for (uint32_t i = 0; i < 4 * PENDING_MAX; i++) {
+        put_small(cluster, follows, &good);
+        (void)events_in(&world, 20000);
+    }
+    assert_int_equal(good, 4 * PENDING_MAX);
+    assert_int_equal(lost, 0);
+    replica_status(cluster_replica(cluster, follows), &status);
+    assert_int_equal(status.pending, 1);
+    (void)events_in(&world, 5000000);
+    replica_status(cluster_replica(cluster, follows), &status);
+    assert_int_equal(status.pending, 0);
+    take_down(&world, cluster);
 }
