@@ -15,8 +15,9 @@
  *
  * Floods. nghttp2 limits CONTINUATION frames, SETTINGS entries, unsent acknowledgements and
  * resets (a token bucket). PING, SETTINGS, PRIORITY and empty DATA frames are counted here: one
- * is forgiven for each request (Go's client measures the connection with a PING whenever data
- * arrive), the rest must stay below control_frames_max in a second.
+ * is forgiven for each request, and one for each DATA frame that we send (Go's client measures the
+ * connection with a PING whenever data arrive), the rest must stay below control_frames_max in a
+ * second.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -111,6 +112,13 @@ static void count_control_frame(struct connection *connection)
             LOG_WARN, "closing a client connection: a flood of control frames",
             (struct log_field[]){log_text("remote", os_stream_peer_name(connection->stream)), {0}});
         http2_goodbye(connection, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+}
+
+void http2_forgive(struct connection *connection)
+{
+    if (connection->control_frames > 0) {
+        connection->control_frames--;
     }
 }
 
@@ -278,6 +286,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     buffer_commit(&server->out, FRAME_HEAD_SIZE + size);
     buffer_consume(&exchange->out, size);
     exchange->connection->answered += size;
+    http2_forgive(exchange->connection);
     exchange_charge(exchange);
     if (buffer_size(&exchange->out) == 0) {
         exchange_drained(exchange);

@@ -167,9 +167,7 @@ static void begin_http(struct exchange *exchange)
 void http2_begin_request(struct connection *connection, struct exchange *exchange)
 {
     connection_rest(connection);
-    if (connection->control_frames > 0) {
-        connection->control_frames--;
-    }
+    http2_forgive(connection);
     exchange_charge(exchange);
     if (exchange->is_header_too_large) {
         http_refuse(exchange, 431, "the header fields are too large");

@@ -230,6 +230,9 @@ void http2_gather(struct connection *connection);
 void http2_ping(struct connection *connection);
 /* Refuse new requests and let the connection end (GOAWAY). */
 void http2_goodbye(struct connection *connection, uint32_t error_code);
+
+/* There is a reason for one control frame: it does not count as one of a flood. */
+void http2_forgive(struct connection *connection);
 /* Refuse a stream, or end it, with a code of RFC 9113, 7. */
 void http2_reset(struct connection *connection, int32_t stream_id, uint32_t error_code);
 void http2_begin(struct exchange *exchange);

@@ -9,7 +9,8 @@
  *           connection broken shuts the socket down, and reading finds out a moment later.
  * Closing   A released stream with bytes in its outbox lingers until they have left. It goes
  *           on reading, and forgets what it reads: a socket closed with unread bytes in it is
- *           reset, and that could overtake our last words. */
+ *           reset, and that could overtake our last words. No owner counts such streams, so
+ *           there are few of them: of too many, the oldest is cut. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@ enum {
     PARTS_AT_ONCE = 64,    /* Parts of one writev. */
     UNSENT_MAX = 64 << 10, /* Bytes that the kernel may hold and has not sent once. */
     LINGER_MS_MAX = 10000, /* A released stream whose reader takes nothing for so long is cut. */
+    LINGERING_MAX = 128,   /* Released streams, ... */
+    LINGERING_BYTES_MAX = 64 << 20, /* ... and what they hold, but for the newest. */
 };
 
 struct os_uv_outbox {
@@ -294,6 +297,26 @@ static void pause_reading(struct os_stream *os_stream, int is_paused)
     update_reading(stream);
 }
 
+/* A client that reads nothing, and goes and comes again, must not fill our memory or take all our
+ * descriptors. Of those that are closing already the memory is as good as free. */
+static void cut_oldest(const struct os_uv *uv)
+{
+    uint32_t count = 0;
+    uint64_t bytes = 0;
+    for (const struct list *link = uv->lingering.previous; link != &uv->lingering;
+         link = link->previous) {
+        struct os_uv_stream *stream = LIST_ITEM(link, struct os_uv_stream, link);
+        if (!uv_is_closing((const uv_handle_t *)&stream->tcp)) {
+            count++;
+            bytes += count_queued(&stream->stream);
+            const int is_too_much = count > 1 && bytes > LINGERING_BYTES_MAX;
+            if (count > LINGERING_MAX || is_too_much) {
+                (void)uv_tcp_close_reset(&stream->tcp, on_closed); /* It is no end in good order. */
+            }
+        }
+    }
+}
+
 /* The kernel itself cuts a connection whose reader takes nothing for too long. */
 static void linger(struct os_uv_stream *stream)
 {
@@ -304,6 +327,7 @@ static void linger(struct os_uv_stream *stream)
     }
     list_append(&stream->uv->lingering, &stream->link);
     update_reading(stream);
+    cut_oldest(stream->uv);
 }
 
 static void close_stream(struct os_stream *os_stream)

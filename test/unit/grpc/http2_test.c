@@ -23,6 +23,7 @@ struct probe {
     int is_stream_over;
     int is_closed;
     int pings_answered;
+    int measures; /* A PING for all data that arrive. */
 };
 
 static void keep(char *to, size_t size, const uint8_t *value, size_t value_size)
@@ -55,10 +56,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
                     size_t size, void *user)
 {
-    (void)session;
+    struct probe *probe = user;
     (void)flags;
     (void)stream_id;
-    return buffer_append(&((struct probe *)user)->answer, data, size);
+    if (probe->measures) {
+        nghttp2_submit_ping(session, 0, NULL);
+    }
+    return buffer_append(&probe->answer, data, size);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -473,6 +477,23 @@ TEST(http2, forgives_a_ping_for_every_call)
         nghttp2_submit_ping(probe->session, 0, NULL);
         assert_lives(probe);
     }
+    probe_free(probe);
+    rig_free(rig);
+}
+
+/* And as long as an answer arrives it sends one after the other. */
+TEST(http2, forgives_a_ping_for_all_data_that_it_sends)
+{
+    static const char *const big[] = {":method", "GET", ":path", "/big", NULL};
+    struct rig *rig = rig_new(NULL);
+    struct probe *probe = probe_new(rig);
+    probe->measures = 1;
+    for (int i = 0; i < 50; i++) {
+        probe_request(probe, big, bytes_of(NULL, 0));
+        assert_int_equal(buffer_size(&probe->answer), 1000000);
+    }
+    assert_true(probe->pings_answered > 2000);
+    assert_lives(probe);
     probe_free(probe);
     rig_free(rig);
 }
