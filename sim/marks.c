@@ -1,4 +1,4 @@
-/* marks.c -- all marks, as the linker gathered them, and those that nobody can come by. */
+/* marks.c -- all marks, as the linker gathered them, and those that no seed need come by. */
 #include "sim/marks.h"
 
 #include <stddef.h>
@@ -18,7 +18,7 @@ static const struct {
     const char *reason;
 } EXCUSES[] = {
     {"wal: a record is trimmed away while it is read",
-     "a job of a simulated worker runs at one moment, and nothing is trimmed meanwhile"},
+     "what a member still needs is kept, and who reads it comes too late in no seed so far"},
 };
 
 uint32_t marks_count(void)

@@ -12,7 +12,7 @@ enum {
 /* 0 in builds that count none. */
 uint32_t marks_count(void);
 
-/* Words of the mark, and why no seed can come by it: NULL where one can, and must. */
+/* Words of the mark, and why no seed need come by it: NULL where one must. */
 const char *marks_text(uint32_t index);
 const char *marks_excuse(uint32_t index);
 

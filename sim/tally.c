@@ -154,16 +154,13 @@ static void print_marks(struct tally *tally)
         if (tally->settings->has_marks) {
             printf("%12" PRIu64 "  %s\n", tally->marks[i], marks_text(i));
         }
-        if (excuse != NULL && tally->marks[i] != 0) {
-            printf("the impossible has happened: %s, though %s\n", marks_text(i), excuse);
-            tally->failures++;
-        } else if (excuse == NULL && tally->marks[i] == 0 && is_sight_due(tally)) {
+        if (excuse == NULL && tally->marks[i] == 0 && is_sight_due(tally)) {
             printf("blind: no seed has come by this: %s\n", marks_text(i));
             tally->failures++;
         }
     }
-    printf("marks: %" PRIu32 " of %" PRIu32 " were come by, %" PRIu32 " cannot be\n", hit,
-           marks_count(), excused);
+    printf("marks: %" PRIu32 " of %" PRIu32 " were come by, %" PRIu32 " need not be%s\n", hit,
+           marks_count(), excused, is_sight_due(tally) ? "" : "; not judged, of so few seeds");
 }
 
 int tally_is_blind(const struct tally *tally)

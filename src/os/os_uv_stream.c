@@ -23,6 +23,7 @@
 enum {
     PARTS_AT_ONCE = 64,    /* Parts of one writev. */
     UNSENT_MAX = 64 << 10, /* Bytes that the kernel may hold and has not sent once. */
+    KEEPALIVE_S = 30,      /* Of silence; who lost its power sends no word of farewell. */
     LINGER_MS_MAX = 10000, /* A released stream whose reader takes nothing for so long is cut. */
     LINGERING_MAX = 128,   /* Released streams, ... */
     LINGERING_BYTES_MAX = 64 << 20, /* ... and what they hold, but for the newest. */
@@ -393,6 +394,7 @@ void os_uv_stream_opened(struct os_uv_stream *stream)
 {
     stream->is_open = 1;
     uv_tcp_nodelay(&stream->tcp, 1); /* We gather ourselves; Nagle would only wait. */
+    uv_tcp_keepalive(&stream->tcp, 1, KEEPALIVE_S);
     leave_the_rest_to_us(stream);
     update_reading(stream);
     if (stream->outbox != NULL) {

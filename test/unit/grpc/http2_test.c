@@ -467,7 +467,6 @@ TEST(http2, says_goodbye_to_a_flood_of_pings)
     probe_free(probe);
     rig_free(rig);
 }
-
 /* Go's client sends a PING along with its calls to measure the connection: that is no flood. */
 TEST(http2, forgives_a_ping_for_every_call)
 {
