@@ -96,8 +96,11 @@ static void release(struct exchange *exchange)
     server->exchanges_spare_count++;
 }
 
-void exchange_free_spares(struct grpc_server *server)
+void exchange_free_all(struct grpc_server *server)
 {
+    while (!list_is_empty(&server->orphans)) {
+        exchange_let_go(LIST_ITEM(server->orphans.next, struct exchange, link));
+    }
     while (!list_is_empty(&server->exchanges_spare)) {
         dispose(take_spare(server));
     }
@@ -126,6 +129,7 @@ void exchange_disconnect(struct exchange *exchange)
         release(exchange);
         return;
     }
+    list_append(&exchange->server->orphans, &exchange->link);
     switch (exchange->kind) {
     case EXCHANGE_UNARY:
         if (handlers->on_cancel != NULL) {

@@ -448,6 +448,7 @@ struct grpc_server *grpc_server_new(struct os *os, const struct grpc_server_opti
     list_init(&server->dirty);
     list_init(&server->unsent);
     list_init(&server->drained);
+    list_init(&server->orphans);
     list_init(&server->exchanges_spare);
     server->timer = os_timer_new(os, on_timer, server);
     if (server->timer == NULL || http2_init(server) != 0 ||
@@ -505,7 +506,7 @@ void grpc_server_free(struct grpc_server *server)
     if (server->timer != NULL) {
         os_timer_free(server->os, server->timer);
     }
-    exchange_free_spares(server);
+    exchange_free_all(server);
     http2_deinit(server);
     buffer_deinit(&server->out);
     free(server);

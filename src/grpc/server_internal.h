@@ -43,6 +43,7 @@ struct grpc_server {
     int is_stopped;
 
     struct buffer out;           /* Gathers one connection's output at a time. */
+    struct list orphans;         /* Exchanges that a handler has, and no client. */
     struct list exchanges_spare; /* To be used again, with their memory. */
     size_t exchanges_spare_count;
 
@@ -109,7 +110,7 @@ struct head_part {
  *      +-- client gone, or we refuse it ---------------------------+------------------------+
  */
 struct exchange {
-    struct list link;         /* In connection->exchanges, or in the spares. */
+    struct list link;         /* In connection->exchanges, the orphans, or the spares. */
     struct list drained_link; /* In server->drained. */
     struct grpc_server *server;
     struct connection *connection; /* NULL: the client has gone. */
@@ -178,8 +179,9 @@ int exchange_has_room(const struct exchange *exchange, size_t size);
 /* True if `size` more bytes of an answer may wait for the client to read them. */
 int exchange_may_queue(const struct exchange *exchange, size_t size);
 
-/* Free what exchange_new() keeps for the next time. */
-void exchange_free_spares(struct grpc_server *server);
+/* Free what exchange_new() keeps for the next time, and what handlers have and nobody waits for.
+ * No connection is left. */
+void exchange_free_all(struct grpc_server *server);
 
 /* Header fields. Names are in lower case; 0, or -1 without memory. */
 int fields_add(struct buffer *fields, struct bytes name, struct bytes value);

@@ -19,7 +19,8 @@ struct os_listener {
     os_accept_callback accept;
     void *context;
     int port;
-    int is_refusing; /* `refusal` is in use. */
+    int is_refusing; /* `refusal` is in use, ... */
+    int has_refused; /* ... and a connection was there for it. */
     int is_closed;   /* The owner let go; freed when neither handle is open any more. */
     int is_tcp_open;
 };
@@ -30,9 +31,9 @@ static void on_refused(uv_handle_t *handle)
 {
     struct os_listener *listener = handle->data;
     listener->is_refusing = 0;
-    if (!listener->is_closed) {
+    if (!listener->is_closed && listener->has_refused) {
         accept_next((uv_stream_t *)&listener->tcp, 0); /* One more may wait. */
-    } else if (!listener->is_tcp_open) {
+    } else if (listener->is_closed && !listener->is_tcp_open) {
         free(listener);
     }
 }
@@ -44,11 +45,14 @@ static void refuse(struct os_listener *listener)
     if (listener->is_refusing) {
         return; /* on_refused() comes back for it. */
     }
-    log_write(LOG_WARN, "refused a connection: out of memory", NULL);
     listener->is_refusing = 1;
     uv_tcp_init(&listener->uv->loop, &listener->refusal);
     listener->refusal.data = listener;
-    uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&listener->refusal);
+    listener->has_refused =
+        uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&listener->refusal) == 0;
+    if (listener->has_refused) {
+        log_write(LOG_WARN, "refused a connection: out of memory", NULL);
+    }
     uv_close((uv_handle_t *)&listener->refusal, on_refused);
 }
 

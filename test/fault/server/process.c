@@ -86,7 +86,8 @@ int process_bury(struct process *process)
         fault_struck_elsewhere();
     }
     if (end != NULL && strstr(end, ", 0 blocks lost") == NULL) {
-        fail_msg("memory was lost: %s", process->text);
+        fprintf(stderr, "%s\n", process->text); /* A message is cut after a thousand bytes. */
+        fail_msg("memory was lost: %s", end);
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
