@@ -45,7 +45,7 @@ void cluster_look_at(struct cluster *cluster, uint32_t index)
 }
 
 /* Not what the replica thinks, but what its log says. Of who is down it is not known here. */
-static int may_lack_table(const struct node *node)
+static int lacks_table(const struct node *node)
 {
     const struct replica *r = node->replica;
     return r != NULL && !node->is_ending && r->wal != NULL &&
@@ -55,7 +55,7 @@ static int may_lack_table(const struct node *node)
 void cluster_look_at_founding(struct cluster *cluster, uint32_t index)
 {
     for (uint32_t i = 0; i < cluster->options.nodes; i++) {
-        if (may_lack_table(&cluster->nodes[i]) && !cluster->nodes[i].is_wiped) {
+        if (lacks_table(&cluster->nodes[i]) && !cluster->nodes[i].is_wiped) {
             ledger_violate(&cluster->ledger,
                            "founding: node %u votes, and node %u has no table on its disk", index,
                            i);

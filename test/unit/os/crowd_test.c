@@ -16,6 +16,7 @@ struct crowd {
     struct loop loop;
     struct os_stream *callers[CROWD];
     struct os_stream *accepted[CROWD];
+    int count;
     int accepted_count;
     int opened_count;
     int closed_count;
@@ -53,41 +54,44 @@ static void on_accept(void *context, struct os_stream *stream)
 static int is_complete(void *context)
 {
     const struct crowd *crowd = context;
-    return crowd->accepted_count == CROWD && crowd->opened_count == CROWD;
+    return crowd->accepted_count == crowd->count && crowd->opened_count == crowd->count;
+}
+
+/* So many connect in one turn, and all are accepted. Returns the listener. */
+static struct os_listener *gather(struct crowd *crowd, int count)
+{
+    struct os_listener *listener;
+    char address[32];
+    memset(crowd, 0, sizeof *crowd);
+    crowd->count = count;
+    loop_open(&crowd->loop);
+    struct os *os = crowd->loop.os;
+    assert_int_equal(os_listen(os, "127.0.0.1:0", on_accept, crowd, &listener), 0);
+    snprintf(address, sizeof address, "127.0.0.1:%d", os_listener_port(os, listener));
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(os_connect(os, address, &events, crowd, &crowd->callers[i]), 0);
+    }
+    loop_run_until(&crowd->loop, is_complete, crowd);
+    return listener;
 }
 
 TEST(listener, takes_a_crowd_that_comes_in_one_turn)
 {
     static struct crowd crowd;
-    struct os_listener *listener;
-    char address[32];
-    memset(&crowd, 0, sizeof crowd);
-    loop_open(&crowd.loop);
-    struct os *os = crowd.loop.os;
-    assert_int_equal(os_listen(os, "127.0.0.1:0", on_accept, &crowd, &listener), 0);
-    snprintf(address, sizeof address, "127.0.0.1:%d", os_listener_port(os, listener));
-    for (int i = 0; i < CROWD; i++) {
-        assert_int_equal(os_connect(os, address, &events, &crowd, &crowd.callers[i]), 0);
-    }
-    loop_run_until(&crowd.loop, is_complete, &crowd);
+    struct os_listener *listener = gather(&crowd, CROWD);
     assert_int_equal(crowd.closed_count, 0);
     for (int i = 0; i < CROWD; i++) {
         os_stream_close(crowd.callers[i]);
         os_stream_close(crowd.accepted[i]);
     }
-    os_listener_close(os, listener);
+    os_listener_close(crowd.loop.os, listener);
     loop_close(&crowd.loop);
-}
-
-static int are_stuck(void *context)
-{
-    const struct crowd *crowd = context;
-    return crowd->accepted_count == STUCK && crowd->opened_count == STUCK;
 }
 
 static int are_closed(void *context)
 {
-    return ((const struct crowd *)context)->closed_count == STUCK;
+    const struct crowd *crowd = context;
+    return crowd->closed_count == crowd->count;
 }
 
 /* Whose last words nobody reads holds its memory and its descriptor: so of such streams there are
@@ -97,17 +101,7 @@ TEST(stream, lingers_only_beside_few_others)
     static struct crowd crowd;
     static uint8_t words[WORDS];
     const struct bytes part = bytes_of(words, sizeof words);
-    struct os_listener *listener;
-    char address[32];
-    memset(&crowd, 0, sizeof crowd);
-    loop_open(&crowd.loop);
-    struct os *os = crowd.loop.os;
-    assert_int_equal(os_listen(os, "127.0.0.1:0", on_accept, &crowd, &listener), 0);
-    snprintf(address, sizeof address, "127.0.0.1:%d", os_listener_port(os, listener));
-    for (int i = 0; i < STUCK; i++) {
-        assert_int_equal(os_connect(os, address, &events, &crowd, &crowd.callers[i]), 0);
-    }
-    loop_run_until(&crowd.loop, are_stuck, &crowd);
+    struct os_listener *listener = gather(&crowd, STUCK);
     for (int i = 0; i < STUCK; i++) {
         os_stream_pause(crowd.accepted[i], 1);
         assert_int_equal(os_stream_write(crowd.callers[i], &part, 1), 0);
@@ -122,6 +116,6 @@ TEST(stream, lingers_only_beside_few_others)
     for (int i = 0; i < STUCK; i++) {
         os_stream_close(crowd.accepted[i]);
     }
-    os_listener_close(os, listener);
+    os_listener_close(crowd.loop.os, listener);
     loop_close(&crowd.loop);
 }
