@@ -18,7 +18,7 @@ static const struct {
     const char *reason;
 } EXCUSES[] = {
     {"wal: a record is trimmed away while it is read",
-     "what a member still needs is kept, and who reads it comes too late in no seed so far"},
+     "what a member still needs is kept, so a late worker seldom finds it gone"},
 };
 
 uint32_t marks_count(void)

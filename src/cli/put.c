@@ -55,7 +55,8 @@ int cli_put(int argc, char **argv)
     const struct options options = {
         .usage = "put [options] KEY [VALUE]",
         .about =
-            "Writes a key. Without VALUE, the value is what comes on standard input.\n"
+            "Writes a key. Without VALUE, the value is what comes on standard input; if that is\n"
+            "nothing, the key is left alone.\n"
             "\n"
             "  synod put hello world\n"
             "  synod put --prev-kv hello 'new world'\n"
