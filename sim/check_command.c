@@ -169,6 +169,7 @@ int check_command(int argc, char **argv)
                                              .clients = 16,
                                              .members = 3,
                                              .requests.keys = 1000,
+                                             .requests.compact_permille = 5,
                                              .requests.width = 10,
                                              .latency_us_max = 3000,
                                              .unknown_ppm = 1000,

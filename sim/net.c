@@ -10,10 +10,12 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/sanitized.h"
 #include "sim/net_internal.h"
 
 enum {
     CONNECT_TIMEOUT_US = 1000000,
+    DELIVERY_ROOM = IS_SANITIZED ? 0 : 256 /* Bytes. */
 };
 
 struct connection;
@@ -42,7 +44,7 @@ struct connection {
     uint32_t is_made;   /* The other side has accepted it. */
 };
 
-/* A frame on its way. */
+/* A frame on its way. Most are small: their memory goes from one to the next. */
 struct delivery {
     struct list link; /* In net.pending, ... */
     struct end *to;
@@ -192,6 +194,31 @@ static void hand_over(const struct delivery *delivery)
     touched(net, to->node);
 }
 
+static struct delivery *delivery_new(struct net *net, size_t size)
+{
+    struct delivery *delivery;
+    if (size <= DELIVERY_ROOM && !list_is_empty(&net->spare)) {
+        delivery = LIST_ITEM(net->spare.previous, struct delivery, link);
+        list_remove(&delivery->link);
+    } else {
+        const size_t room = size < DELIVERY_ROOM ? DELIVERY_ROOM : size;
+        delivery = world_reallocate(NULL, sizeof *delivery + room);
+    }
+    list_append(&net->pending, &delivery->link);
+    delivery->size = size;
+    return delivery;
+}
+
+static void delivery_free(struct net *net, struct delivery *delivery)
+{
+    list_remove(&delivery->link);
+    if (delivery->size <= DELIVERY_ROOM) {
+        list_append(&net->spare, &delivery->link);
+    } else {
+        free(delivery);
+    }
+}
+
 static void deliver(void *object, uint64_t argument)
 {
     struct delivery *delivery = object;
@@ -205,8 +232,7 @@ static void deliver(void *object, uint64_t argument)
     }
     hand_over(delivery);
     if (--delivery->copies == 0) {
-        list_remove(&delivery->link);
-        free(delivery);
+        delivery_free(connection->net, delivery);
     }
     end_event(connection);
 }
@@ -250,17 +276,14 @@ static void send_frame(struct end *from, const uint8_t *bytes, size_t size)
                                                       .size = size});
         return;
     }
-    struct delivery *delivery = malloc(sizeof *delivery + size);
-    assert(delivery != NULL);
+    struct delivery *delivery = delivery_new(net, size);
     delivery->to = other_end(from);
     delivery->sent_us = world->now_us;
     delivery->copies = 1;
     delivery->is_held = 1;
-    delivery->size = size;
     from->held += size;
     from->blocked = is_cut(from) ? from->blocked : 0;
     memcpy(delivery->bytes, bytes, size);
-    list_append(&net->pending, &delivery->link);
 
     uint64_t at = left + draw_delay(net, from);
     at = at > clogged ? at : clogged;
@@ -465,8 +488,18 @@ struct net *net_new(struct world *world, const struct net_options *options)
     net->world = world;
     net->options = *options;
     list_init(&net->pending);
+    list_init(&net->spare);
     list_init(&net->connections);
     return net;
+}
+
+static void free_all(struct list *deliveries)
+{
+    while (!list_is_empty(deliveries)) {
+        struct delivery *delivery = LIST_ITEM(deliveries->next, struct delivery, link);
+        list_remove(&delivery->link);
+        free(delivery);
+    }
 }
 
 void net_free(struct net *net)
@@ -474,11 +507,8 @@ void net_free(struct net *net)
     while (!list_is_empty(&net->connections)) {
         forget(LIST_ITEM(net->connections.next, struct connection, link));
     }
-    while (!list_is_empty(&net->pending)) {
-        struct delivery *delivery = LIST_ITEM(net->pending.next, struct delivery, link);
-        list_remove(&delivery->link);
-        free(delivery);
-    }
+    free_all(&net->pending);
+    free_all(&net->spare);
     free(net);
 }
 

@@ -24,7 +24,8 @@ struct net {
     uint64_t idle_at_us[NET_NODES_MAX][NET_NODES_MAX]; /* A narrow link has sent all then. */
     uint64_t paused_until_us[NET_NODES_MAX];
     uint64_t calm;       /* Nodes between which nothing goes wrong; bits. */
-    struct list pending; /* Deliveries. */
+    struct list pending; /* Deliveries, ... */
+    struct list spare;   /* ... and the memory of small ones that were. */
     void (*after)(void *context, uint32_t node);
     void *after_context;
     struct net_counts counts;

@@ -147,7 +147,7 @@ size_t requests_begin(struct requests *requests, const struct chronicle_who *who
         add_txn(requests, memory);
         return operation;
     }
-    if (!options->is_plain && chance(requests, 1, 200)) {
+    if (options->compact_permille != 0 && chance(requests, options->compact_permille, 1000)) {
         step = (struct step){.kind = STEP_COMPACT, .number = (uint64_t)draw_past(requests)};
         operation = chronicle_begin(history, OPERATION_COMPACT, who);
     } else if (dice < options->txn_percent + options->delete_percent) {

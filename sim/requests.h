@@ -12,8 +12,9 @@ struct requests_options {
     uint32_t delete_percent;
     uint32_t get_percent;    /* The rest are puts, but for a compaction now and then. */
     uint32_t large_permille; /* So many of a thousand values are large: RECORD_LARGE. */
+    uint32_t compact_permille;
     int is_plain; /* No operation of several keys, no txn but a compare-and-put of one key,
-                           * no past revisions, nothing serializable, no compactions. */
+                   * no past revisions, nothing serializable. */
 };
 
 /* What a client saw last: compares are made with that. */

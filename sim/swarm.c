@@ -190,6 +190,13 @@ static void draw_keys(struct requests_options *requests, struct world *world)
     }
 }
 
+/* Never, so that all versions stay, or so often that there is hardly a past. */
+static uint32_t draw_compactions(struct world *world)
+{
+    static const uint32_t PERMILLE[] = {0, 2, 5, 20};
+    return PERMILLE[world_below(world, sizeof PERMILLE / sizeof PERMILLE[0])];
+}
+
 static void draw_workload(struct swarm *swarm, struct world *world)
 {
     struct workload_options *workload = &swarm->workload;
@@ -207,7 +214,8 @@ static void draw_workload(struct swarm *swarm, struct world *world)
         workload->requests.large_permille = 0;
     }
     draw_keys(&workload->requests, world);
-    if (world_chance(world, 1, 16)) {
+    workload->requests.compact_permille = draw_compactions(world);
+    if (world_chance(world, 1, 32)) {
         workload->clients = CROWD_MIN + (uint32_t)world_below(world, CROWD_MORE);
         workload->think_us_max = draw_scale(world, 1000000);
     }
@@ -251,7 +259,7 @@ static void apply_limits(struct swarm *swarm, const struct swarm_limits *limits)
 
 void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_limits *limits)
 {
-    static const uint32_t NODES[] = {3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 5, 5, 4, 4, 1, 7, 2, 6, 9};
+    static const uint32_t NODES[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 5, 4, 4, 1, 7, 2, 6, 9};
     *swarm = (struct swarm){0};
     swarm->faults = draw_faults(world) & ~limits->without;
     swarm->cluster.nodes = NODES[world_below(world, sizeof NODES / sizeof NODES[0])];

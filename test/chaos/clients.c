@@ -261,6 +261,7 @@ struct clients *clients_new(const struct clients_options *options)
     chronicle_init(&clients->history);
     clients->mix = (struct requests_options){.keys = options->keys,
                                              .width = WIDTH,
+                                             .compact_permille = 5,
                                              .get_percent = GET_PERCENT,
                                              .delete_percent = DELETE_PERCENT,
                                              .txn_percent = TXN_PERCENT};

@@ -196,6 +196,7 @@ TEST(search, says_when_it_gives_up)
                                              .requests.keys = 1,
                                              .requests.width = 1,
                                              .latency_us_max = 100000,
+                                             .requests.compact_permille = 5,
                                              .requests.get_percent = 30,
                                              .requests.is_plain = 1};
     const struct checker_wgl_options little = {.memory_max = 2};
@@ -222,6 +223,7 @@ TEST(search, follows_the_revisions_as_hints)
                                              .requests.keys = 1,
                                              .requests.width = 1,
                                              .latency_us_max = 100000,
+                                             .requests.compact_permille = 5,
                                              .requests.get_percent = 30,
                                              .requests.is_plain = 1};
     const struct checker_wgl_options little = {.memory_max = 4000};

@@ -21,6 +21,7 @@ static void generate(uint64_t seed, struct chronicle *history)
         .restart_ppm = 10000,
         .requests.txn_percent = 25,
         .requests.delete_percent = 10,
+        .requests.compact_permille = 5,
         .requests.get_percent = 40,
     };
     const struct state_report reports[] = {

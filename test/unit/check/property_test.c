@@ -39,6 +39,7 @@ static void draw_history(uint64_t seed, struct chronicle *history)
         .restart_ppm = prng_chance(&prng, 1, 2) ? 0 : (uint32_t)prng_below(&prng, 20000),
         .requests.txn_percent = (uint32_t)prng_below(&prng, 30),
         .requests.delete_percent = (uint32_t)prng_below(&prng, 20),
+        .requests.compact_permille = 5,
         .requests.get_percent = 10 + (uint32_t)prng_below(&prng, 40),
         .requests.is_plain = prng_chance(&prng, 1, 3),
     };
@@ -161,6 +162,7 @@ static void draw_small(uint64_t seed, struct chronicle *history)
         .unknown_ppm = 300000,
         .requests.txn_percent = (uint32_t)prng_below(&prng, 40),
         .requests.delete_percent = (uint32_t)prng_below(&prng, 40),
+        .requests.compact_permille = 5,
         .requests.get_percent = 10 + (uint32_t)prng_below(&prng, 30),
     };
     chronicle_init(history);

@@ -24,6 +24,7 @@ static void make_base(uint64_t seed, enum tamper_base base, struct chronicle *hi
         .latency_us_max = 1000,
         .requests.txn_percent = 20,
         .requests.delete_percent = 12,
+        .requests.compact_permille = 5,
         .requests.get_percent = 40,
     };
     if (base == BASE_SEQUENTIAL) {

@@ -11,7 +11,7 @@
 static uint64_t allocations_left; /* Until one fails; 0: none does. */
 static int was_refused;           /* One did. */
 
-#if !RIG_IS_SANITIZED
+#if !IS_SANITIZED
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
@@ -143,7 +143,7 @@ TEST(fault, of_a_read_refuses_to_open)
     fail_each(OS_MEMORY_READ, -EIO, 3);
 }
 
-#if !RIG_IS_SANITIZED
+#if !IS_SANITIZED
 TEST(fault, of_an_allocation_is_the_last_thing_that_happens)
 {
     struct rig *rig;

@@ -3,25 +3,14 @@
 #define TEST_UNIT_WAL_RIG_H
 
 #include "base/prng.h"
+#include "base/sanitized.h"
 #include "os_memory.h"
 #include "wal/scan.h"
 #include "wal/wal.h"
 
-/* The address sanitizer makes everything slower, and brings an allocator that cannot be stood in
- * for. What is exhaustive without it is sampled with it: one case in RIG_STRIDE. */
-#if defined(__SANITIZE_ADDRESS__)
-#define RIG_IS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RIG_IS_SANITIZED 1
-#endif
-#endif
-#ifndef RIG_IS_SANITIZED
-#define RIG_IS_SANITIZED 0
-#endif
-
+/* What is exhaustive elsewhere is sampled under the address sanitizer: one case in RIG_STRIDE. */
 enum {
-    RIG_STRIDE = RIG_IS_SANITIZED ? 7 : 1
+    RIG_STRIDE = IS_SANITIZED ? 7 : 1
 };
 
 enum rig_type {
