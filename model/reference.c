@@ -296,7 +296,8 @@ void reference_begin(struct reference *r, uint32_t member)
         }
         r->slots[i].last_record[member] = NO_RECORD;
     }
-    m->life++;
+    m->ended = reference_grow(m->ended, m->life, sizeof *m->ended);
+    m->ended[m->life++] = m->durable;
     m->is_started = 0;
     m->promised = (struct synod_ballot){0};
     m->promised_lsn = 0;
@@ -541,6 +542,7 @@ void reference_free(struct reference *r)
     for (uint32_t i = 0; i < r->member_count; i++) {
         free(r->members[i].pending);
         free(r->members[i].reads);
+        free(r->members[i].ended);
     }
     free(r->slots);
     free(r->attempts);

@@ -74,6 +74,7 @@ struct member {
     synod_lsn promised_lsn;
     struct synod_ballot durable_promised; /* ... and on the disk. */
     synod_lsn lsn, durable;
+    synod_lsn *ended; /* By life that is over: what was durable at its end. */
     synod_slot applied, recorded;
     synod_slot snapshot; /* No later life needs what its records say up to there. */
     struct pending *pending;

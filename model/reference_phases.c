@@ -397,10 +397,10 @@ static int is_same_piece(const struct piece *piece, const struct synod_message *
     return 1;
 }
 
-/* Could it leave by now? Of an earlier life only what left is heard, and we cannot know when. */
+/* Could it leave by now? What had not left when a life ended, never did. */
 static int is_released(const struct member *speaker, uint32_t life, synod_lsn after)
 {
-    return speaker->life != life || speaker->durable >= after;
+    return (speaker->life == life ? speaker->durable : speaker->ended[life]) >= after;
 }
 
 static int heard_promise(const struct watch *w, const struct synod_message *m, uint32_t from)

@@ -508,6 +508,43 @@ TEST(reference, counts_what_was_restored_once_that_life_begins)
     reference_free(r);
 }
 
+/* What B's disk did in its first life is not told. */
+static enum spoiling forget_the_disk_of_b(struct told *told)
+{
+    const int is_first = told->event.type == SYNOD_EVENT_DURABLE && told->member == 1;
+    return is_first ? SPOIL_HIDE : SPOIL_NOTHING;
+}
+
+/* A's promise from B is under way while B crashes and starts again: it had left, or never will. */
+static const char *hear_a_life_that_ended(struct story *w, spoiler spoil)
+{
+    struct cluster *c = &w->cluster;
+    story_begin(w, spoil, 1);
+    for (uint32_t i = 0; i < STORY_MEMBERS; i++) {
+        story_start(w, i);
+    }
+    (void)cluster_step(c, 0, (struct synod_event){.type = SYNOD_EVENT_STAND});
+    cluster_deliver_own(c);
+    deliver(c, SYNOD_MESSAGE_PREPARE, 0, 1, 0);
+    cluster_crash(c, 1);
+    w->spoil = NULL;
+    story_start(w, 1);
+    deliver(c, SYNOD_MESSAGE_PROMISE, 1, 0, 0);
+    return reference_why(w->reference);
+}
+
+TEST(reference, refuses_what_had_not_left_when_its_life_ended)
+{
+    struct story *w = calloc(1, sizeof *w);
+    assert_null(hear_a_life_that_ended(w, NULL));
+    story_end(w);
+    const char *why = hear_a_life_that_ended(w, forget_the_disk_of_b);
+    assert_non_null(why);
+    assert_non_null(strstr(why, "or too soon"));
+    story_end(w);
+    free(w);
+}
+
 TEST(reference, stays_with_its_first_refusal)
 {
     struct story *w = calloc(1, sizeof *w);
