@@ -44,6 +44,7 @@ static void on_leader(void *context)
 static void end_soon(struct cluster *cluster, uint32_t index)
 {
     struct node *node = &cluster->nodes[index];
+    cluster_note_table(node);
     node->is_ending = 1;
     cluster->events->on_death(cluster->context, index);
     world_after(cluster->world, 0, bury, cluster, node->starts * NET_NODES_MAX + index);
@@ -172,6 +173,7 @@ static void make_machine(struct cluster *cluster, uint32_t index, struct synod_m
 /* What is left of a process goes. */
 static void clear(struct node *node)
 {
+    cluster_note_table(node);
     os_sim_kill(node->os);
     if (node->replica != NULL) {
         replica_free(node->replica);

@@ -13,6 +13,7 @@ struct node {
     uint64_t starts;
     int is_ending;     /* It has died, failed or stopped, and is not buried yet. */
     int has_run;       /* It was running once, so its disk holds the table of members. */
+    int has_table;     /* So it does, and that was known when some life ended. */
     int has_trouble;   /* Its disk has refused something in this life, or may have. */
     int is_in_trouble; /* Its disk refuses things now. */
     int was_full;      /* It has been full in this life. */
@@ -43,6 +44,9 @@ struct cluster {
 
 /* Whole snapshots on the node's disk. */
 uint32_t cluster_snapshots(const struct cluster *cluster, uint32_t index);
+
+/* The node's process ends: whether its disk holds the table of members. */
+void cluster_note_table(struct node *node);
 
 /* What must hold when a node begins to vote: every member has the table of members on its disk. */
 void cluster_look_at_founding(struct cluster *cluster, uint32_t index);

@@ -44,12 +44,21 @@ void cluster_look_at(struct cluster *cluster, uint32_t index)
     }
 }
 
-/* Not what the replica thinks, but what its log says. Of who is down it is not known here. */
+/* Not what the replica thinks, but what its log says. A log that was closed has all it was given. */
+static int has_table(const struct replica *r)
+{
+    return r->table_hash != 0 && (r->wal == NULL || wal_durable(r->wal) >= r->table_lsn);
+}
+
+void cluster_note_table(struct node *node)
+{
+    node->has_table = node->has_table || (node->replica != NULL && has_table(node->replica));
+}
+
 static int lacks_table(const struct node *node)
 {
-    const struct replica *r = node->replica;
-    return r != NULL && !node->is_ending && r->wal != NULL &&
-           (r->table_hash == 0 || wal_durable(r->wal) < r->table_lsn);
+    const int is_down = node->replica == NULL || node->is_ending;
+    return is_down ? !node->has_table : !has_table(node->replica);
 }
 
 void cluster_look_at_founding(struct cluster *cluster, uint32_t index)

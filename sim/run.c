@@ -19,7 +19,7 @@
 #include "sim/scenario.h"
 
 enum {
-    WORK_US_MAX = 600000000,
+    WORK_S_MAX = 3600, /* Three times what clients may need for thinking. */
     HEAL_US_MAX = 60000000,
     LOOK_US = 50000,
     PROGRESS_US_MAX = 10000000, /* A healed quorum owes a write within this, ... */
@@ -44,7 +44,7 @@ static int is_broken(const struct run *run)
 
 static void work(struct run *run)
 {
-    const uint64_t until = run->world.now_us + WORK_US_MAX;
+    const uint64_t until = run->world.now_us + UINT64_C(1000000) * WORK_S_MAX;
     for (uint32_t node = 0; node < cluster_nodes(run->cluster); node++) {
         cluster_start(run->cluster, node);
     }
@@ -52,6 +52,11 @@ static void work(struct run *run)
     faults_start(run->faults);
     while (!workload_is_done(run->workload) && !is_broken(run) &&
            world_step(&run->world, until) != 0) {
+    }
+    if (!workload_is_done(run->workload) && !is_broken(run) && !world_is_halted(&run->world)) {
+        snprintf(run->result->failure, sizeof run->result->failure,
+                 "liveness: clients had only %zu operations done within %d s of work",
+                 workload_done(run->workload), WORK_S_MAX);
     }
     workload_stop(run->workload);
 }

@@ -49,6 +49,8 @@ void swarm_describe(uint64_t faults, char *text, size_t size)
     }
 }
 
+#define THINKING_US_MAX UINT64_C(1200000000) /* Of all clients one after the other. */
+
 /* A number between 1 and `most` of which the logarithm is even: as many small ones as large. */
 static uint64_t draw_scale(struct world *world, uint64_t most)
 {
@@ -179,6 +181,14 @@ static void spare(struct swarm *swarm)
     }
 }
 
+/* A few clients that think for long would be at it for an hour. */
+static uint64_t draw_thinking(const struct workload_options *workload, struct world *world)
+{
+    const uint64_t think = 20000 + draw_scale(world, 2000000);
+    const uint64_t most = 2 * THINKING_US_MAX * workload->clients / workload->operations;
+    return think < most ? think : most;
+}
+
 /* Few keys are fought for; of many the tree of the store has more levels than one. */
 static void draw_keys(struct requests_options *requests, struct world *world)
 {
@@ -203,7 +213,6 @@ static void draw_workload(struct swarm *swarm, struct world *world)
     *workload = (struct workload_options){
         .clients = 1 + (uint32_t)world_below(world, 12),
         .operations = 2000 + (uint32_t)world_below(world, 1000),
-        .think_us_max = 20000 + draw_scale(world, 2000000),
         .requests = {.get_percent = 10 + (uint32_t)world_below(world, 50),
                      .delete_percent = (uint32_t)world_below(world, 15),
                      .txn_percent = (uint32_t)world_below(world, 25),
@@ -213,6 +222,7 @@ static void draw_workload(struct swarm *swarm, struct world *world)
     if (!swarm_has(swarm, FAULT_NARROW)) {
         workload->requests.large_permille = 0;
     }
+    workload->think_us_max = draw_thinking(workload, world);
     draw_keys(&workload->requests, world);
     workload->requests.compact_permille = draw_compactions(world);
     if (world_chance(world, 1, 32)) {

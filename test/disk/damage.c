@@ -236,6 +236,7 @@ static void try_recovery(void *context)
     static struct owner owner;
     struct attempt *attempt = context;
     owner_init(&owner, attempt->os, attempt->model);
+    owner.pick = board_here().number;
     const int error = owner_open(&owner);
     attempt->verdict = owner.seen.repairs > 0 ? BOARD_MADE_GOOD : BOARD_EXACT;
     if (owner.wrong[0] != '\0') {
@@ -247,6 +248,10 @@ static void try_recovery(void *context)
         owner_append(&owner, 100);
         owner_promise(&owner, 8);
         owner_settle(&owner);
+        if (owner.has_failed || owner.model.durable < owner.model.last) {
+            condemn(attempt, "going on",
+                    owner.has_failed ? owner.report.text : "it is never durable");
+        }
         owner_close(&owner);
         if (owner_open(&owner) != 0) {
             condemn(attempt, "the recovery after that", owner.report.text);
@@ -380,6 +385,13 @@ static const uint8_t *substitute(const struct attempt *attempt, enum way way)
     return NULL;
 }
 
+/* Any place, in any way, by chance; and the same ones each time. */
+static int is_sampled(const struct attempt *attempt, enum way way)
+{
+    struct prng prng = {attempt->from * WAYS + way + 1};
+    return prng_next(&prng) % LARGE_STRIDE == 0;
+}
+
 static void replace_piece(struct attempt *attempt, enum way way)
 {
     const struct directory *directory = attempt->directory;
@@ -389,7 +401,7 @@ static void replace_piece(struct attempt *attempt, enum way way)
     if (bytes == NULL || !enter(attempt, WAY_NAMES[way])) {
         return;
     }
-    attempt->goes_on = board_here().number % LARGE_STRIDE == 0;
+    attempt->goes_on = directory != &directories[LARGE] || is_sampled(attempt, way);
     struct os *os = os_memory_copy(directory->os, SEED);
     os_memory_overwrite(os, attempt->file->path, attempt->from, bytes_of(bytes, size));
     if (attempt->other != NULL) {

@@ -23,6 +23,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "synod/error.h"
 #include "test/disk/owner_internal.h"
 #include "wal/snapshot.h"
 
@@ -284,6 +285,40 @@ static void check_recovered(struct owner *owner)
     }
 }
 
+/* What others are given comes from the disk once more. Only of what was made good from its second
+ * copy, the first may be bad. */
+static void read_back(struct owner *owner, uint64_t lsn)
+{
+    static uint8_t bodies[2][ENTRY_BYTES_MAX];
+    const struct owner_record *expected = &owner->model.records[lsn];
+    struct wal_location location;
+    struct report report;
+    if (wal_locate(owner->wal, lsn, &location) != 0 || location.size != expected->size) {
+        owner_complain(owner, "record %" PRIu64 " cannot be located", lsn);
+        return;
+    }
+    const int error = wal_read(owner->wal, lsn, location, bodies[0], &report);
+    content_of(expected, bodies[1]);
+    if (error != 0 && !(error == SYNOD_ERR_CORRUPT && owner->seen.repairs > 0)) {
+        owner_complain(owner, "record %" PRIu64 " cannot be read back: %s", lsn,
+                       error < 0 ? report.text : "trimmed, or not durable");
+    } else if (error == 0 && memcmp(bodies[0], bodies[1], expected->size) != 0) {
+        owner_complain(owner, "record %" PRIu64 " is read back, and is another", lsn);
+    }
+}
+
+/* The first, the last, and one that each state picks. */
+static void check_read_back(struct owner *owner)
+{
+    const struct owner_seen *seen = &owner->seen;
+    if (seen->first == 0 || owner->wrong[0] != '\0') {
+        return;
+    }
+    read_back(owner, seen->first);
+    read_back(owner, seen->first + owner->pick % (seen->last - seen->first + 1));
+    read_back(owner, seen->last);
+}
+
 /* From now on what was found is what was acknowledged. */
 static void adopt_recovered(struct owner *owner)
 {
@@ -336,6 +371,7 @@ int owner_open(struct owner *owner)
     owner->seen.repairs = repairs - repairs_before;
     if (error == 0) {
         check_recovered(owner);
+        check_read_back(owner);
         adopt_recovered(owner);
     } else if (owner->wal != NULL || os_memory_open_count(owner->os) != 0) {
         owner_complain(owner, "a log that could not be opened left something open");

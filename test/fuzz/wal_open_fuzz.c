@@ -4,11 +4,13 @@
  * records whose numbers have no gap; then each can be read back, another one can be written, and
  * opening it a second time shows the same. */
 #include <stdlib.h>
+#include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "fuzz.h"
 #include "os_memory.h"
 #include "synod/error.h"
@@ -24,6 +26,8 @@ struct owner {
     uint64_t first; /* 0: no record was seen. */
     uint64_t last;
     uint64_t hashes[RECORDS_MAX]; /* Of record first, first + 1 ... */
+    uint64_t bodies[RECORDS_MAX]; /* The same of their bodies alone. */
+    uint64_t repairs;             /* Records that were made good from their second copy. */
     uint64_t durable;
     int is_closed;
 };
@@ -42,6 +46,7 @@ static int on_record(void *context, const struct wal_record *record)
     owner->last = record->lsn;
     assert(record->lsn - owner->first < RECORDS_MAX);
     owner->hashes[record->lsn - owner->first] = hash_of_record(record);
+    owner->bodies[record->lsn - owner->first] = XXH3_64bits(record->body.data, record->body.size);
     return 0;
 }
 
@@ -66,6 +71,13 @@ static void on_closed(void *context)
     ((struct owner *)context)->is_closed = 1;
 }
 
+static uint64_t repairs; /* Told since the start of the process. */
+
+static void read_log_line(const char *line, __attribute__((unused)) uint32_t size)
+{
+    repairs += strstr(line, "was found whole, in one copy or the other") != NULL;
+}
+
 static int open_log(struct os *os, struct owner *owner, struct wal **wal)
 {
     const struct wal_options options = {.segment_bytes = WAL_SEGMENT_BYTES_MIN,
@@ -74,9 +86,13 @@ static int open_log(struct os *os, struct owner *owner, struct wal **wal)
                                                       .on_durable = on_durable,
                                                       .on_failure = on_failure,
                                                       .on_segment = on_segment}};
+    const struct log_options log = {.level = LOG_WARN, .sink = read_log_line};
+    const uint64_t repairs_before = repairs;
     struct report report = {0};
+    log_configure(&log); /* It forgets how much was logged, so nothing is too much. */
     *owner = (struct owner){0};
     const int error = wal_open(os, "/data", &options, &report, wal);
+    owner->repairs = repairs - repairs_before;
     if (error != 0) {
         assert(error == SYNOD_ERR_CORRUPT || error == SYNOD_ERR_FOREIGN);
         assert(report.error == error && report.text[0] != '\0');
@@ -88,7 +104,7 @@ static int open_log(struct os *os, struct owner *owner, struct wal **wal)
     return error;
 }
 
-/* What was shown is there to be read. */
+/* What was shown is there to be read, and the same. Of what was repaired, the bad copy is read. */
 static void read_back(const struct wal *wal, const struct owner *owner)
 {
     struct report report;
@@ -99,7 +115,8 @@ static void read_back(const struct wal *wal, const struct owner *owner)
         uint8_t *body = malloc(location.size + 1u);
         assert(body != NULL);
         error = wal_read(wal, lsn, location, body, &report);
-        assert(error == 0 || error == SYNOD_ERR_CORRUPT); /* Repaired, if the bad copy is read. */
+        assert(error == 0 || (error == SYNOD_ERR_CORRUPT && owner->repairs > 0));
+        assert(error != 0 || XXH3_64bits(body, location.size) == owner->bodies[lsn - owner->first]);
         free(body);
     }
 }
