@@ -187,6 +187,7 @@ static void ask(struct front *front, struct feed *feed)
         machine_os_advance(&front->rig->machine, 10 * MILLISECOND);
     }
     assert(front->path == NULL); /* A second is enough for one who has nobody to ask. */
+    assert(!front->rig->is_failed);
     buffer_deinit(&message);
 }
 

@@ -182,8 +182,8 @@ FUZZ(replica)
     }
     if (!rig->is_failed) {
         kv_check(machine_kv(rig->store));
-        replica_rig_restart(rig);
     }
+    replica_rig_restart(rig); /* A life that ended has left its disk as it was. */
     replica_rig_stop(rig);
     replica_rig_free(rig);
 }
