@@ -1,4 +1,5 @@
-/* replay_time.c -- the rules about real time, restarts and compactions: one sweep over time.
+/* replay_time.c -- the rules about real time, restarts and compactions: one sweep over time, and
+ * one look at what was compacted twice.
  *
  * What has ended tells what had happened by then; so whatever begins later must show at least
  * as much. A read that may be old need show no more than its own member has told before; and
@@ -26,7 +27,8 @@ struct sweep {
     struct floor ended; /* By anybody that has answered. */
     struct floor members[CHRONICLE_MEMBERS_MAX];
     uint64_t life_us[CHRONICLE_MEMBERS_MAX]; /* What began then or later, began in its last life. */
-    struct floor compacted;                  /* By compactions that have ended. */
+    struct floor compacted;                  /* What somebody knows to be compacted. */
+    struct floor forgotten[CHRONICLE_MEMBERS_MAX]; /* The same, by what that member has told. */
     uint64_t compacting; /* The greatest revision that any compaction was begun for. */
 };
 
@@ -113,10 +115,11 @@ static int check_begin(struct sweep *sweep, uint32_t index)
         return replay_reject(replay, "a revision was read or compacted that had not been given yet",
                              index, CHECKER_NOBODY);
     }
-    if (!operation->is_serializable &&
-        named[0] < sweep->compacted.revision + (operation->kind == OPERATION_COMPACT)) {
+    const struct floor *compacted =
+        operation->is_serializable ? &sweep->forgotten[operation->member] : &sweep->compacted;
+    if (named[0] < compacted->revision + (operation->kind == OPERATION_COMPACT)) {
         return replay_reject(replay, "a revision was read or compacted that was compacted before",
-                             index, sweep->compacted.teller);
+                             index, compacted->teller);
     }
     return 0;
 }
@@ -127,6 +130,7 @@ static void note_begin(struct sweep *sweep, uint32_t index)
     const struct operation *operation = &history->operations[index];
     if (operation->kind == OPERATION_RESTART) {
         sweep->members[operation->member] = (struct floor){0, CHECKER_NOBODY};
+        sweep->forgotten[operation->member] = (struct floor){0, CHECKER_NOBODY};
         sweep->life_us[operation->member] = operation->begin_us + 1;
     } else if (operation->kind == OPERATION_COMPACT && operation->outcome <= OUTCOME_DONE) {
         const uint64_t revision = history->steps[operation->first_step].number;
@@ -134,34 +138,90 @@ static void note_begin(struct sweep *sweep, uint32_t index)
     }
 }
 
+/* Up to where all is compacted, by an answer; 0: it does not tell. A read is refused below that, and
+ * of several the least was; a compaction is refused up to there. */
+static int64_t compacted_by(const struct chronicle *history, const struct operation *operation)
+{
+    int64_t named[2];
+    find_named(history, operation, named);
+    if (operation->kind == OPERATION_COMPACT) {
+        return named[0];
+    }
+    return operation->outcome == OUTCOME_COMPACTED && named[0] < INT64_MAX ? named[0] + 1 : 0;
+}
+
+static int check_refusal(const struct sweep *sweep, uint32_t index)
+{
+    const struct chronicle *history = sweep->replay->history;
+    const struct operation *operation = &history->operations[index];
+    int64_t named[2];
+    find_named(history, operation, named);
+    const int is_said_again = operation->kind == OPERATION_COMPACT;
+    return named[0] < (int64_t)sweep->compacting + is_said_again
+               ? 0
+               : replay_reject(sweep->replay,
+                               "a revision was refused as compacted that nobody had "
+                               "compacted",
+                               index, CHECKER_NOBODY);
+}
+
 static int check_end(struct sweep *sweep, uint32_t index)
 {
     struct replay *replay = sweep->replay;
     const struct operation *operation = &replay->history->operations[index];
-    int64_t named[2];
-    if (operation->outcome == OUTCOME_COMPACTED) {
-        find_named(replay->history, operation, named);
-        const int is_said_again = operation->kind == OPERATION_COMPACT;
-        if (named[0] >= (int64_t)sweep->compacting + is_said_again) {
-            return replay_reject(replay,
-                                 "a revision was refused as compacted that nobody had "
-                                 "compacted",
-                                 index, CHECKER_NOBODY);
-        }
+    const int is_of_this_life = operation->begin_us >= sweep->life_us[operation->member];
+    if (operation->outcome == OUTCOME_COMPACTED && check_refusal(sweep, index) != 0) {
+        return -1;
     }
-    if (operation->outcome != OUTCOME_DONE) {
-        return 0;
+    if (operation->outcome == OUTCOME_DONE) {
+        raise(&sweep->ended, operation->revision, index);
     }
-    raise(&sweep->ended, operation->revision, index);
-    if (operation->begin_us >= sweep->life_us[operation->member]) {
+    if (operation->outcome == OUTCOME_DONE && is_of_this_life) {
         raise(&sweep->members[operation->member], operation->revision, index);
     }
-    if (operation->kind == OPERATION_COMPACT) {
-        raise(&sweep->compacted, (int64_t)replay->history->steps[operation->first_step].number,
-              index);
+    if (operation->outcome == OUTCOME_DONE || operation->outcome == OUTCOME_COMPACTED) {
+        const int64_t compacted = compacted_by(replay->history, operation);
+        raise(&sweep->compacted, compacted, index);
+        raise(&sweep->forgotten[operation->member], is_of_this_life ? compacted : 0, index);
     }
     return 0;
 }
+
+/* -- Compactions ---------------------------------------------------------------------------- */
+
+static int compare_numbers(const void *left, const void *right)
+{
+    const int64_t l = ((const struct floor *)left)->revision;
+    const int64_t r = ((const struct floor *)right)->revision;
+    return (l > r) - (l < r);
+}
+
+/* Of two compactions of one revision the second is refused, whenever they were begun. */
+static int check_compactions(struct replay *replay)
+{
+    const struct chronicle *history = replay->history;
+    struct floor *done = checker_allocate(history->operation_count, sizeof *done);
+    size_t count = 0;
+    int outcome = 0;
+    for (uint32_t i = 0; i < history->operation_count; i++) {
+        const struct operation *operation = &history->operations[i];
+        if (operation->kind == OPERATION_COMPACT && operation->outcome == OUTCOME_DONE) {
+            done[count++] =
+                (struct floor){(int64_t)history->steps[operation->first_step].number, i};
+        }
+    }
+    qsort(done, count, sizeof *done, compare_numbers);
+    for (size_t i = 1; i < count && outcome == 0; i++) {
+        if (done[i].revision == done[i - 1].revision) {
+            outcome = replay_reject(replay, "one revision was compacted twice", done[i - 1].teller,
+                                    done[i].teller);
+        }
+    }
+    free(done);
+    return outcome;
+}
+
+/* -- The sweep ------------------------------------------------------------------------------ */
 
 static size_t collect_moments(const struct chronicle *history, struct moment *moments)
 {
@@ -187,10 +247,11 @@ int replay_check_time(struct replay *replay)
     struct sweep sweep = {.replay = replay,
                           .ended = {replay->base, CHECKER_NOBODY},
                           .compacted = {0, CHECKER_NOBODY}};
-    int outcome = 0;
+    int outcome = check_compactions(replay);
 
     for (uint32_t i = 0; i < CHRONICLE_MEMBERS_MAX; i++) {
         sweep.members[i].teller = CHECKER_NOBODY;
+        sweep.forgotten[i].teller = CHECKER_NOBODY;
     }
     qsort(moments, count, sizeof *moments, compare_moments);
     for (size_t i = 0; i < count && outcome == 0; i++) {
