@@ -33,6 +33,11 @@ static const char READ_OF_FOLLOWER[] =
     "sa,a>b:prepare,b>a:promise,a>b:ask,b>a:answer,ra,a>c:ask,a>c:ask,"
     "rc,c>a:read,a>b:ask,b>a:answer";
 
+/* A has a value chosen in the first slot, by C's vote, and B takes it over from C; beside it B
+ * proposes one of its own in the second slot, and that may be chosen before the first is again. */
+static const char TAKEN_OVER[] =
+    "sa,a>c:prepare,c>a:promise,pa,a>c:accept,c>a:accepted,sb,b>c:prepare,c>b:promise,pb";
+
 /* clang-format off */
 static const struct scope CI[] = {
     {"a1", "one slot, three ballots of two proposers",
@@ -59,6 +64,9 @@ static const struct scope CI[] = {
     {"d", "reads by a leader that another may have deposed",
      3, 0, 0, 2, 1, DECIDING | ASKING, 0, 3 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}, NULL},
+    {"d2", "reads of a leader that takes over one slot, and fills another before it",
+     3, 0, 0, 2, 2, DECIDING | ASKING | SCOPE_PIECES, 0, 3 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_READS] = 1}, TAKEN_OVER},
     {"e", "a snapshot, and a member that is too far behind",
      3, 0, 0, 1, 1, DECIDING | FETCHING | ASKING | SCOPE_ASKER | SCOPE_DEAF, 0, 3 * MILLION,
      {[SCOPE_STANDS] = 1, [SCOPE_PROPOSALS] = 1, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1},
@@ -95,6 +103,9 @@ static const struct scope RELEASE[] = {
     {"d", "reads by a leader that another may have deposed",
      3, 0, 0, 2, 1, DECIDING | ASKING, 0, 120 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}, NULL},
+    {"d2", "reads of a leader that takes over one slot, and fills another before it",
+     3, 0, 0, 2, 2, DECIDING | ASKING | SCOPE_PIECES, 0, 60 * MILLION,
+     {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 3, [SCOPE_READS] = 2}, TAKEN_OVER},
     {"e", "a snapshot, a member that is too far behind, and a crash",
      3, 0, 0, 2, 1, DECIDING | FETCHING | ASKING | SCOPE_ASKER | SCOPE_DEAF, 0, 200 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1,
