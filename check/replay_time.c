@@ -138,8 +138,8 @@ static void note_begin(struct sweep *sweep, uint32_t index)
     }
 }
 
-/* Up to where all is compacted, by an answer; 0: it does not tell. A read is refused below that, and
- * of several the least was; a compaction is refused up to there. */
+/* Up to where all is compacted, by an answer; 0: it does not tell. A read is refused below that,
+ * and of several the least was; a compaction is refused up to there. */
 static int64_t compacted_by(const struct chronicle *history, const struct operation *operation)
 {
     int64_t named[2];

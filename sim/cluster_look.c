@@ -44,7 +44,7 @@ void cluster_look_at(struct cluster *cluster, uint32_t index)
     }
 }
 
-/* Not what the replica thinks, but what its log says. A log that was closed has all it was given. */
+/* Not what the replica thinks, but what its log says: all that it was given, if it was closed. */
 static int has_table(const struct replica *r)
 {
     return r->table_hash != 0 && (r->wal == NULL || wal_durable(r->wal) >= r->table_lsn);
