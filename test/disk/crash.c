@@ -108,6 +108,7 @@ static void try_recovery(void *context)
     static struct owner owner;
     struct attempt *attempt = context;
     owner_init(&owner, attempt->os, attempt->model);
+    owner.reads_back = 1;
     owner.pick = board_here().number;
     if (!open_owner(attempt, &owner, "recovery")) {
         return;

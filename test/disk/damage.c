@@ -236,6 +236,7 @@ static void try_recovery(void *context)
     static struct owner owner;
     struct attempt *attempt = context;
     owner_init(&owner, attempt->os, attempt->model);
+    owner.reads_back = 1;
     owner.pick = board_here().number;
     const int error = owner_open(&owner);
     attempt->verdict = owner.seen.repairs > 0 ? BOARD_MADE_GOOD : BOARD_EXACT;

@@ -311,7 +311,7 @@ static void read_back(struct owner *owner, uint64_t lsn)
 static void check_read_back(struct owner *owner)
 {
     const struct owner_seen *seen = &owner->seen;
-    if (seen->first == 0 || owner->wrong[0] != '\0') {
+    if (!owner->reads_back || seen->first == 0 || owner->wrong[0] != '\0') {
         return;
     }
     read_back(owner, seen->first);

@@ -73,7 +73,8 @@ struct owner {
     struct wal *wal;          /* NULL: closed. */
     struct snapshot_job *job; /* A snapshot that is being written or received. */
     struct prng prng;
-    uint64_t pick;                /* Chooses a record that is read back after a recovery. */
+    int reads_back;               /* After a recovery; for that the disk must refuse nothing. */
+    uint64_t pick;                /* Chooses a record for it, beside the first and the last. */
     int has_failed;               /* on_failure was called: the process is to exit. */
     struct owner_seen seen;       /* By the last recovery. */
     struct report report;         /* Of the last failure. */
