@@ -15,7 +15,7 @@
 
 enum {
     CONNECT_TIMEOUT_US = 1000000,
-    DELIVERY_ROOM = IS_SANITIZED ? 0 : 256 /* Bytes. */
+    DELIVERY_ROOM = IS_SANITIZED ? 1 : 256 /* Bytes; no frame has but one. */
 };
 
 struct connection;
