@@ -1,8 +1,6 @@
 /* record.c -- operations of a history as the store's requests, and its answers as theirs. */
 #include "sim/record.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -16,7 +16,8 @@ enum {
     MISFORTUNES_MAX = 300,      /* Else some seeds would never get anything done. */
     NARROW_BYTES_MIN = 1000000, /* A second. */
     NARROW_BYTES_MAX = 10000000,
-    NARROW_BYTES_LEAST = 200000, /* Within an election time-out. */
+    NARROW_BYTES_LEAST = 200000,  /* Within an election time-out. */
+    THINKING_US_MAX = 1200000000, /* Of a seed: a third of the time that run.c gives it. */
 };
 
 #define FAULT_NAME(name, text) [name] = text,
@@ -48,8 +49,6 @@ void swarm_describe(uint64_t faults, char *text, size_t size)
         }
     }
 }
-
-#define THINKING_US_MAX UINT64_C(1200000000) /* Of all clients one after the other. */
 
 /* A number between 1 and `most` of which the logarithm is even: as many small ones as large. */
 static uint64_t draw_scale(struct world *world, uint64_t most)
@@ -182,11 +181,10 @@ static void spare(struct swarm *swarm)
 }
 
 /* A few clients that think for long would be at it for an hour. */
-static uint64_t draw_thinking(const struct workload_options *workload, struct world *world)
+static void bound_thinking(struct workload_options *workload)
 {
-    const uint64_t think = 20000 + draw_scale(world, 2000000);
-    const uint64_t most = 2 * THINKING_US_MAX * workload->clients / workload->operations;
-    return think < most ? think : most;
+    const uint64_t most = UINT64_C(2) * THINKING_US_MAX * workload->clients / workload->operations;
+    workload->think_us_max = workload->think_us_max < most ? workload->think_us_max : most;
 }
 
 /* Few keys are fought for; of many the tree of the store has more levels than one. */
@@ -222,7 +220,8 @@ static void draw_workload(struct swarm *swarm, struct world *world)
     if (!swarm_has(swarm, FAULT_NARROW)) {
         workload->requests.large_permille = 0;
     }
-    workload->think_us_max = draw_thinking(workload, world);
+    workload->think_us_max = 20000 + draw_scale(world, 2000000);
+    bound_thinking(workload);
     draw_keys(&workload->requests, world);
     workload->requests.compact_permille = draw_compactions(world);
     if (world_chance(world, 1, 32)) {
@@ -259,6 +258,7 @@ static void apply_limits(struct swarm *swarm, const struct swarm_limits *limits)
     if (limits->operations != 0) {
         swarm->workload.operations = limits->operations;
     }
+    bound_thinking(&swarm->workload);
     if (limits->misfortunes != 0) {
         swarm->misfortunes = limits->misfortunes;
     }
