@@ -22,7 +22,7 @@
 #include <xxhash.h>
 
 #include "base/assert.h"
-#include "base/log.h"
+#include "repairs.h"
 #include "synod/error.h"
 #include "test/disk/owner_internal.h"
 #include "wal/snapshot.h"
@@ -208,13 +208,6 @@ static void on_segment(void *context)
     }
 }
 
-static uint64_t repairs; /* Told since the start of the process. */
-
-static void read_log_line(const char *line, __attribute__((unused)) uint32_t size)
-{
-    repairs += strstr(line, "was found whole, in one copy or the other") != NULL;
-}
-
 /* -- Recovery ----------------------------------------------------------------------------- */
 
 /* As a replica does it: the newest snapshot, then the log. */
@@ -351,8 +344,7 @@ void owner_init(struct owner *owner, struct os *os, const struct model *model)
 
 int owner_open(struct owner *owner)
 {
-    const uint64_t repairs_before = repairs;
-    const struct log_options log = {.level = LOG_WARN, .sink = read_log_line};
+    const uint64_t repairs_before = repairs_told();
     const struct wal_options options = {.cluster = 0,
                                         .segment_bytes = owner->model.segment_bytes,
                                         .callbacks = {.context = owner,
@@ -363,12 +355,12 @@ int owner_open(struct owner *owner)
     owner->seen = (struct owner_seen){0};
     owner->report = (struct report){0};
     owner->has_failed = 0;
-    log_configure(&log); /* It forgets how much was logged, so nothing is too much. */
+    repairs_listen();
     int error = recover_snapshot(owner);
     if (error == 0) {
         error = wal_open(owner->os, OWNER_DIR, &options, &owner->report, &owner->wal);
     }
-    owner->seen.repairs = repairs - repairs_before;
+    owner->seen.repairs = repairs_told() - repairs_before;
     if (error == 0) {
         check_recovered(owner);
         check_read_back(owner);

@@ -4,15 +4,14 @@
  * records whose numbers have no gap; then each can be read back, another one can be written, and
  * opening it a second time shows the same. */
 #include <stdlib.h>
-#include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/assert.h"
-#include "base/log.h"
 #include "fuzz.h"
 #include "os_memory.h"
+#include "repairs.h"
 #include "synod/error.h"
 #include "wal/wal.h"
 #include "wal_image.h"
@@ -27,7 +26,7 @@ struct owner {
     uint64_t last;
     uint64_t hashes[RECORDS_MAX]; /* Of record first, first + 1 ... */
     uint64_t bodies[RECORDS_MAX]; /* The same of their bodies alone. */
-    uint64_t repairs;             /* Records that were made good from their second copy. */
+    uint64_t repairs;             /* Flushes that were made good from second copies. */
     uint64_t durable;
     int is_closed;
 };
@@ -71,13 +70,6 @@ static void on_closed(void *context)
     ((struct owner *)context)->is_closed = 1;
 }
 
-static uint64_t repairs; /* Told since the start of the process. */
-
-static void read_log_line(const char *line, __attribute__((unused)) uint32_t size)
-{
-    repairs += strstr(line, "was found whole, in one copy or the other") != NULL;
-}
-
 static int open_log(struct os *os, struct owner *owner, struct wal **wal)
 {
     const struct wal_options options = {.segment_bytes = WAL_SEGMENT_BYTES_MIN,
@@ -86,13 +78,12 @@ static int open_log(struct os *os, struct owner *owner, struct wal **wal)
                                                       .on_durable = on_durable,
                                                       .on_failure = on_failure,
                                                       .on_segment = on_segment}};
-    const struct log_options log = {.level = LOG_WARN, .sink = read_log_line};
-    const uint64_t repairs_before = repairs;
+    const uint64_t repairs_before = repairs_told();
     struct report report = {0};
-    log_configure(&log); /* It forgets how much was logged, so nothing is too much. */
+    repairs_listen();
     *owner = (struct owner){0};
     const int error = wal_open(os, "/data", &options, &report, wal);
-    owner->repairs = repairs - repairs_before;
+    owner->repairs = repairs_told() - repairs_before;
     if (error != 0) {
         assert(error == SYNOD_ERR_CORRUPT || error == SYNOD_ERR_FOREIGN);
         assert(report.error == error && report.text[0] != '\0');
