@@ -17,7 +17,7 @@ enum {
     NARROW_BYTES_MIN = 1000000, /* A second. */
     NARROW_BYTES_MAX = 10000000,
     NARROW_BYTES_LEAST = 200000,  /* Within an election time-out. */
-    THINKING_US_MAX = 1200000000, /* Of a seed: a third of the time that run.c gives it. */
+    THINKING_US_MAX = 1200000000, /* Of a seed: two thirds of what run.c gives it. */
 };
 
 #define FAULT_NAME(name, text) [name] = text,

@@ -278,11 +278,6 @@ int workload_is_done(const struct workload *workload)
     return workload->begun >= workload->options.operations && workload->busy == 0;
 }
 
-void workload_stop(struct workload *workload)
-{
-    workload->options.operations = workload->begun;
-}
-
 void workload_on_kill(struct workload *workload, uint32_t node)
 {
     chronicle_restart(&workload->history, node, workload->world->now_us);

@@ -25,9 +25,6 @@ void workload_start(struct workload *workload);
 /* True when every operation was begun and has ended, or its server has died. */
 int workload_is_done(const struct workload *workload);
 
-/* Nothing new is begun, except by workload_probe() and workload_read_all(). */
-void workload_stop(struct workload *workload);
-
 /* A server died: what it had not answered has an unknown outcome. */
 void workload_on_kill(struct workload *workload, uint32_t node);
 
