@@ -85,6 +85,7 @@ static void set_record(struct dump *dump, const struct item *item, int is_new_ke
     put_u64(head + 32, (uint64_t)item->version);
     put_u64(head + 40, (uint64_t)item->lease);
     set_pieces(dump, DUMP_RECORD_SIZE, key, item_value(item));
+    __builtin_prefetch(item->older); /* It is next, unless it is garbage. */
     dump->record_count++;
 }
 

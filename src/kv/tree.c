@@ -27,6 +27,10 @@
 #include "base/heap.h"
 #include "kv/tree_internal.h"
 
+enum {
+    AHEAD = 4 /* A walk asks for items so early that they come while it does something else. */
+};
+
 /* -- Searching ----------------------------------------------------------------------------- */
 
 struct item *tree_find(const struct tree_node *root, struct bytes key)
@@ -98,8 +102,13 @@ struct item *tree_next(struct tree_cursor *cursor)
         const uint32_t level = cursor->depth - 1;
         const struct leaf *leaf = as_const_leaf(cursor->path[level]);
         assert(cursor->index[level] <= leaf->node.count);
-        if (cursor->index[level] < leaf->node.count) {
-            return leaf->items[cursor->index[level]++];
+        const uint32_t index = cursor->index[level];
+        if (index + AHEAD < leaf->node.count) {
+            __builtin_prefetch(leaf->items[index + AHEAD]);
+        }
+        if (index < leaf->node.count) {
+            cursor->index[level]++;
+            return leaf->items[index];
         }
         leave_leaf(cursor);
     }
