@@ -177,7 +177,13 @@ size_t requests_begin_put(struct requests *requests, const struct chronicle_who 
 
 size_t requests_begin_get(struct requests *requests, const struct chronicle_who *who, uint32_t key)
 {
-    const struct step step = {.kind = STEP_GET, .key = key, .wants_items = 1};
+    return requests_begin_range(requests, who, key, key + 1);
+}
+
+size_t requests_begin_range(struct requests *requests, const struct chronicle_who *who,
+                            uint32_t key, uint32_t end)
+{
+    const struct step step = {.kind = STEP_GET, .key = key, .end = end, .wants_items = 1};
     const size_t operation = chronicle_begin(requests->history, OPERATION_GET, who);
     (void)chronicle_add(requests->history, &step);
     return operation;

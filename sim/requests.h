@@ -36,9 +36,11 @@ struct requests {
 size_t requests_begin(struct requests *requests, const struct chronicle_who *who,
                       const struct requests_memory *memory);
 
-/* The same for a put, or a get, of one key. */
+/* The same for a put, or a get, of one key, or a get of those from `key` on and below `end`. */
 size_t requests_begin_put(struct requests *requests, const struct chronicle_who *who, uint32_t key);
 size_t requests_begin_get(struct requests *requests, const struct chronicle_who *who, uint32_t key);
+size_t requests_begin_range(struct requests *requests, const struct chronicle_who *who,
+                            uint32_t key, uint32_t end);
 
 /* Its client has learned the answer: what it remembers, and the greatest revision. */
 void requests_note(struct requests *requests, size_t operation, struct requests_memory *memory);

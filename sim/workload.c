@@ -10,7 +10,8 @@
 
 enum {
     BACK_OFF_US = 50000,
-    PROBES = 2
+    PROBES = 2,
+    READS_MAX = 64, /* Of each server, at the end. */
 };
 
 struct client {
@@ -311,14 +312,14 @@ static void wait_for(struct client *client, uint64_t until_us)
     }
 }
 
-/* Read the key, as often as it takes. Returns 0 if that was not enough. */
-static int read_until(struct client *client, uint32_t key, uint64_t until_us)
+/* Read the keys, as often as it takes. Returns 0 if that was not enough. */
+static int read_until(struct client *client, uint32_t key, uint32_t end, uint64_t until_us)
 {
     struct workload *workload = client->workload;
     struct world *world = workload->world;
     while (cluster_violation(workload->cluster) == NULL && world->now_us < until_us) {
         const struct chronicle_who who = who_is(client);
-        perform(client, requests_begin_get(&workload->requests, &who, key));
+        perform(client, requests_begin_range(&workload->requests, &who, key, end));
         wait_for(client, until_us);
         const struct operation *read = &workload->history.operations[client->operation];
         if (client->is_busy || read->outcome == OUTCOME_DONE) {
@@ -331,16 +332,20 @@ static int read_until(struct client *client, uint32_t key, uint64_t until_us)
     return 0;
 }
 
+/* A few keys one by one; of many so many at a time that it does not take longer than the work. */
 int workload_read_all(struct workload *workload, uint64_t patience_us)
 {
+    const uint32_t keys = workload->history.key_count;
+    const uint32_t width = 1 + keys / READS_MAX;
     for (uint32_t node = 0; node < cluster_nodes(workload->cluster); node++) {
         struct client *client = &workload->clients[workload->options.clients + node];
         if (!cluster_is_able(workload->cluster, node)) {
             continue;
         }
         client->node = node;
-        for (uint32_t key = 0; key < workload->history.key_count; key++) {
-            if (!read_until(client, key, workload->world->now_us + patience_us)) {
+        for (uint32_t key = 0; key < keys; key += width) {
+            const uint32_t end = key + width < keys ? key + width : keys;
+            if (!read_until(client, key, end, workload->world->now_us + patience_us)) {
                 return -1;
             }
         }
