@@ -1,6 +1,7 @@
 /* checker_replay.c -- the judge that replays a history in order of its revisions.
  *
  *   place     every write has its revision, or is known to have left no trace  (replay_place.c)
+ *   twice     what can be done once was done once                              (replay_twice.c)
  *   time      what began later shows at least as much                          (replay_time.c)
  *   replay    in order of revisions, each write and then the reads of the state that it made:
  *             every answer must be what the model says, and every write changes the model
@@ -450,7 +451,7 @@ void checker_replay_telling(const struct chronicle *history, int64_t *revisions,
     struct replay replay = {.history = history, .verdict = verdict, .base = history->base};
     *verdict = (struct checker_verdict){.opinion = CHECKER_ACCEPTS};
     if (checker_find_flaw(history, verdict) == 0 && replay_place(&replay) == 0 &&
-        replay_check_time(&replay) == 0) {
+        replay_check_twice(&replay) == 0 && replay_check_time(&replay) == 0) {
         replay_all(&replay, revisions);
     }
     replay_forget_places(&replay);

@@ -112,6 +112,9 @@ void replay_forget_places(struct replay *replay);
 /* replay_time.c: the rules about real time, restarts and compactions. */
 int replay_check_time(struct replay *replay);
 
+/* replay_twice.c: the rule about what can be done only once. */
+int replay_check_twice(struct replay *replay);
+
 /* -- replay_timeline.c: what is known of each key, later too ---------------------------------- */
 
 enum {

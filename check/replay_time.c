@@ -1,5 +1,4 @@
-/* replay_time.c -- the rules about real time, restarts and compactions: one sweep over time, and
- * one look at what was compacted twice.
+/* replay_time.c -- the rules about real time, restarts and compactions, in one sweep over time.
  *
  * What has ended tells what had happened by then; so whatever begins later must show at least
  * as much. A read that may be old need show no more than its own member has told before; and
@@ -187,42 +186,6 @@ static int check_end(struct sweep *sweep, uint32_t index)
     return 0;
 }
 
-/* -- Compactions ---------------------------------------------------------------------------- */
-
-static int compare_numbers(const void *left, const void *right)
-{
-    const int64_t l = ((const struct floor *)left)->revision;
-    const int64_t r = ((const struct floor *)right)->revision;
-    return (l > r) - (l < r);
-}
-
-/* Of two compactions of one revision the second is refused, whenever they were begun. */
-static int check_compactions(struct replay *replay)
-{
-    const struct chronicle *history = replay->history;
-    struct floor *done = checker_allocate(history->operation_count, sizeof *done);
-    size_t count = 0;
-    int outcome = 0;
-    for (uint32_t i = 0; i < history->operation_count; i++) {
-        const struct operation *operation = &history->operations[i];
-        if (operation->kind == OPERATION_COMPACT && operation->outcome == OUTCOME_DONE) {
-            done[count++] =
-                (struct floor){(int64_t)history->steps[operation->first_step].number, i};
-        }
-    }
-    qsort(done, count, sizeof *done, compare_numbers);
-    for (size_t i = 1; i < count && outcome == 0; i++) {
-        if (done[i].revision == done[i - 1].revision) {
-            outcome = replay_reject(replay, "one revision was compacted twice", done[i - 1].teller,
-                                    done[i].teller);
-        }
-    }
-    free(done);
-    return outcome;
-}
-
-/* -- The sweep ------------------------------------------------------------------------------ */
-
 static size_t collect_moments(const struct chronicle *history, struct moment *moments)
 {
     size_t count = 0;
@@ -247,7 +210,7 @@ int replay_check_time(struct replay *replay)
     struct sweep sweep = {.replay = replay,
                           .ended = {replay->base, CHECKER_NOBODY},
                           .compacted = {0, CHECKER_NOBODY}};
-    int outcome = check_compactions(replay);
+    int outcome = 0;
 
     for (uint32_t i = 0; i < CHRONICLE_MEMBERS_MAX; i++) {
         sweep.members[i].teller = CHECKER_NOBODY;
