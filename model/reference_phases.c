@@ -198,19 +198,15 @@ static int is_open(const struct promises *promises, synod_slot slot, const struc
     return 0;
 }
 
-/* Do the promises that were heard from these members allow the entry? */
-static int is_allowed_by(const struct reference *r, const struct attempt *attempt, uint32_t set,
+/* Do the promises that were heard from these members, each of which shows the slot, allow the
+ * entry? */
+static int is_allowed_by(const struct attempt *attempt, uint32_t set,
                          const struct synod_entry *entry)
 {
     const struct synod_vote *highest = NULL;
-    for (uint32_t i = 0; i < r->member_count; i++) {
+    for (uint32_t left = set; left != 0; left &= left - 1) {
         const struct synod_vote *vote;
-        if ((set >> i & 1u) == 0) {
-            continue;
-        }
-        if (!is_open(&attempt->promises[i], entry->slot, &vote)) {
-            return 0;
-        }
+        (void)is_open(&attempt->promises[__builtin_ctz(left)], entry->slot, &vote);
         if (vote != NULL &&
             (highest == NULL || reference_is_below(highest->ballot, vote->ballot))) {
             highest = vote;
@@ -219,16 +215,21 @@ static int is_allowed_by(const struct reference *r, const struct attempt *attemp
     return highest == NULL || reference_is_same_entry(&highest->entry, entry);
 }
 
-/* P2c: some phase 1 quorum has promised, was heard, and allows the entry. */
+/* P2c: some phase 1 quorum has promised, was heard, and allows the entry; it, or it and others of
+ * which a piece of the promise has come that shows the slot. */
 static int is_allowed(const struct reference *r, const struct attempt *attempt,
                       const struct synod_entry *entry)
 {
-    uint32_t heard = 0;
+    const struct synod_vote *vote;
+    uint32_t whole = 0;
+    uint32_t shown = 0;
     for (uint32_t i = 0; i < r->member_count; i++) {
-        heard |= attempt->promises[i].covered == SYNOD_SLOT_ALL ? 1u << i : 0;
+        const struct promises *promises = &attempt->promises[i];
+        whole |= promises->covered == SYNOD_SLOT_ALL ? 1u << i : 0;
+        shown |= is_open(promises, entry->slot, &vote) ? 1u << i : 0;
     }
-    for (uint32_t set = heard; set != 0; set = (set - 1) & heard) { /* All subsets, large first. */
-        if (reference_size(set) >= r->phase1 && is_allowed_by(r, attempt, set, entry)) {
+    for (uint32_t set = shown; set != 0; set = (set - 1) & shown) { /* All subsets, large first. */
+        if (reference_size(set & whole) >= r->phase1 && is_allowed_by(attempt, set, entry)) {
             return 1;
         }
     }

@@ -48,66 +48,6 @@ TEST(reference, allows_whatever_chance_makes_of_real_cores)
     assert_true(chosen > 5 * SEEDS);
 }
 
-/* -- A promise that comes twice ------------------------------------------------------------ */
-
-/* The message of this type from one member to the other that was sent last arrives. */
-static void deliver(struct cluster *c, enum synod_message_type type, uint32_t from, uint32_t to,
-                    int is_kept)
-{
-    for (uint32_t i = c->packet_count; i-- > 0;) {
-        const struct synod_message *m = &c->packets[i].message;
-        if (m->type == type && m->from == from + 1 && m->to == to + 1) {
-            cluster_deliver(c, i, is_kept);
-            return;
-        }
-    }
-    fail_msg("no message of type %d from %u to %u is under way", type, from, to);
-}
-
-/* A stands, and B promises; then B learns that the slot is chosen in which it showed its vote, and
- * says so when it is asked again. Nobody else whom A hears knows it. By what B said first A may
- * propose there what B had voted for. (Seed 22502 of the simulator.) */
-TEST(reference, goes_by_what_a_member_promised_first_too)
-{
-    enum {
-        A,
-        B,
-        C,
-        D
-    };
-    const struct synod_members members = {4, 3, 2, {1, 2, 3, 4}};
-    struct story *w = calloc(1, sizeof *w);
-    struct cluster *c = &w->cluster;
-    story_begin_among(w, &members, NULL, 1);
-    for (uint32_t i = 0; i < members.count; i++) {
-        story_start(w, i);
-    }
-    (void)cluster_step(c, D, (struct synod_event){.type = SYNOD_EVENT_STAND});
-    cluster_run(c, c->now_ms + 300);
-    assert_int_equal(cluster_leader(c), D);
-    assert_true(cluster_propose(c, D, 10, 1) >= 0);
-    deliver(c, SYNOD_MESSAGE_ACCEPT, D, B, 0);
-    cluster_deliver_own(c);
-    deliver(c, SYNOD_MESSAGE_ACCEPTED, B, D, 0);
-    cluster_tick(c, D);
-    (void)cluster_step(c, A, (struct synod_event){.type = SYNOD_EVENT_STAND});
-    cluster_deliver_own(c);
-    deliver(c, SYNOD_MESSAGE_PREPARE, A, B, 1);
-    deliver(c, SYNOD_MESSAGE_PROMISE, B, A, 0);
-    deliver(c, SYNOD_MESSAGE_NOTICE, D, B, 0);
-    assert_int_equal(c->members[B].applied, 1);
-    deliver(c, SYNOD_MESSAGE_PREPARE, A, B, 0);
-    deliver(c, SYNOD_MESSAGE_PROMISE, B, A, 0);
-    deliver(c, SYNOD_MESSAGE_PREPARE, A, C, 0);
-    deliver(c, SYNOD_MESSAGE_PROMISE, C, A, 0);
-    assert_int_equal(cluster_leader(c), A);
-    cluster_tick(c, A);
-    deliver(c, SYNOD_MESSAGE_ACCEPT, A, C, 0);
-    assert_null(reference_why(w->reference));
-    story_end(w);
-    free(w);
-}
-
 /* -- Spoiling ----------------------------------------------------------------------------- */
 
 static struct synod_message *find_said(struct told *told, enum synod_message_type type)
@@ -525,11 +465,11 @@ static const char *hear_a_life_that_ended(struct story *w, spoiler spoil)
     }
     (void)cluster_step(c, 0, (struct synod_event){.type = SYNOD_EVENT_STAND});
     cluster_deliver_own(c);
-    deliver(c, SYNOD_MESSAGE_PREPARE, 0, 1, 0);
+    story_deliver(w, SYNOD_MESSAGE_PREPARE, 0, 1, 0);
     cluster_crash(c, 1);
     w->spoil = NULL;
     story_start(w, 1);
-    deliver(c, SYNOD_MESSAGE_PROMISE, 1, 0, 0);
+    story_deliver(w, SYNOD_MESSAGE_PROMISE, 1, 0, 0);
     return reference_why(w->reference);
 }
 

@@ -103,6 +103,20 @@ void story_end(struct story *w)
     reference_free(w->reference);
 }
 
+void story_deliver(struct story *story, enum synod_message_type type, uint32_t from, uint32_t to,
+                   int is_kept)
+{
+    struct cluster *c = &story->cluster;
+    for (uint32_t i = c->packet_count; i-- > 0;) {
+        const struct synod_message *m = &c->packets[i].message;
+        if (m->type == type && m->from == from + 1 && m->to == to + 1) {
+            cluster_deliver(c, i, is_kept);
+            return;
+        }
+    }
+    fail_msg("no message of type %d from %u to %u is under way", type, from, to);
+}
+
 void story_start(struct story *w, uint32_t member)
 {
     reference_begin(w->reference, member);

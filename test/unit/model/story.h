@@ -53,6 +53,11 @@ void story_end(struct story *story);
 
 void story_start(struct story *story, uint32_t member);
 
+/* The message of this type from one member to the other that was sent last arrives; `is_kept`: it
+ * may do so again. */
+void story_deliver(struct story *story, enum synod_message_type type, uint32_t from, uint32_t to,
+                   int is_kept);
+
 /* A leads; B alone hears of its last proposals, A crashes, and the others go on; a snapshot,
  * another crash, restarts, reads. */
 void story_tell(struct story *story);
