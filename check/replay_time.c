@@ -10,6 +10,9 @@
 
 #include "base/assert.h"
 
+/* What is one more can be said, too; no store gets anywhere near. */
+#define NAMED_MAX (INT64_MAX - 2)
+
 struct moment {
     uint64_t at_us;
     uint32_t operation;
@@ -28,7 +31,7 @@ struct sweep {
     uint64_t life_us[CHRONICLE_MEMBERS_MAX]; /* What began then or later, began in its last life. */
     struct floor compacted;                  /* What somebody knows to be compacted. */
     struct floor forgotten[CHRONICLE_MEMBERS_MAX]; /* The same, by what that member has told. */
-    uint64_t compacting; /* The greatest revision that any compaction was begun for. */
+    int64_t compacting; /* The greatest revision that any compaction was begun for. */
 };
 
 static int compare_moments(const void *left, const void *right)
@@ -66,9 +69,11 @@ static void find_named(const struct chronicle *history, const struct operation *
         for (uint32_t i = 0; i < count; i++) {
             const int is_named = steps[i].kind == STEP_COMPACT ||
                                  (steps[i].kind == STEP_GET && steps[i].number != 0);
-            if (is_named && steps[i].number <= INT64_MAX) {
-                named[0] = replay_min(named[0], (int64_t)steps[i].number);
-                named[1] = replay_max(named[1], (int64_t)steps[i].number);
+            if (is_named) {
+                const int64_t number =
+                    steps[i].number < NAMED_MAX ? (int64_t)steps[i].number : NAMED_MAX;
+                named[0] = replay_min(named[0], number);
+                named[1] = replay_max(named[1], number);
             }
         }
     }
@@ -132,8 +137,9 @@ static void note_begin(struct sweep *sweep, uint32_t index)
         sweep->forgotten[operation->member] = (struct floor){0, CHECKER_NOBODY};
         sweep->life_us[operation->member] = operation->begin_us + 1;
     } else if (operation->kind == OPERATION_COMPACT && operation->outcome <= OUTCOME_DONE) {
-        const uint64_t revision = history->steps[operation->first_step].number;
-        sweep->compacting = revision > sweep->compacting ? revision : sweep->compacting;
+        int64_t named[2];
+        find_named(history, operation, named);
+        sweep->compacting = replay_max(sweep->compacting, named[1]);
     }
 }
 
@@ -156,7 +162,7 @@ static int check_refusal(const struct sweep *sweep, uint32_t index)
     int64_t named[2];
     find_named(history, operation, named);
     const int is_said_again = operation->kind == OPERATION_COMPACT;
-    return named[0] < (int64_t)sweep->compacting + is_said_again
+    return named[0] < sweep->compacting + is_said_again
                ? 0
                : replay_reject(sweep->replay,
                                "a revision was refused as compacted that nobody had "
