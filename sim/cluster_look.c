@@ -44,21 +44,31 @@ void cluster_look_at(struct cluster *cluster, uint32_t index)
     }
 }
 
-/* Not what the replica thinks, but what its log says: all that it was given, if it was closed. */
-static int has_table(const struct replica *r)
+/* A log that was closed has all that it was given, unless the disk refused something; then there
+ * is nothing but what the replica had been told. */
+static int was_closed_with_table(const struct node *node)
 {
-    return r->table_hash != 0 && (r->wal == NULL || wal_durable(r->wal) >= r->table_lsn);
+    const int may_lack = node->was_full || node->has_trouble;
+    return !may_lack || node->replica->is_table_durable;
+}
+
+/* Not what the replica thinks, but what its log says. */
+static int has_table(const struct node *node)
+{
+    const struct replica *r = node->replica;
+    return r->table_hash != 0 &&
+           (r->wal == NULL ? was_closed_with_table(node) : wal_durable(r->wal) >= r->table_lsn);
 }
 
 void cluster_note_table(struct node *node)
 {
-    node->has_table = node->has_table || (node->replica != NULL && has_table(node->replica));
+    node->has_table = node->has_table || (node->replica != NULL && has_table(node));
 }
 
 static int lacks_table(const struct node *node)
 {
     const int is_down = node->replica == NULL || node->is_ending;
-    return is_down ? !node->has_table : !has_table(node->replica);
+    return is_down ? !node->has_table : !has_table(node);
 }
 
 void cluster_look_at_founding(struct cluster *cluster, uint32_t index)
@@ -72,10 +82,10 @@ void cluster_look_at_founding(struct cluster *cluster, uint32_t index)
     }
 }
 
-int cluster_is_equal(struct cluster *cluster)
+/* Those that are able are up, and have applied the same slots. */
+static int is_level(const struct cluster *cluster)
 {
     synod_slot applied = 0;
-    uint64_t hash = 0;
     uint32_t count = 0;
     for (uint32_t i = 0; i < cluster->options.nodes; i++) {
         struct replica_status status;
@@ -85,12 +95,27 @@ int cluster_is_equal(struct cluster *cluster)
         if (!cluster_is_up(cluster, i)) {
             return 0;
         }
-        cluster_look_at(cluster, i);
         replica_status(cluster->nodes[i].replica, &status);
-        if (!status.is_running || (count > 0 && status.applied != applied)) {
+        if (!status.is_running || (count++ > 0 && status.applied != applied)) {
             return 0;
         }
         applied = status.applied;
+    }
+    return count > 0;
+}
+
+int cluster_is_equal(struct cluster *cluster)
+{
+    uint64_t hash = 0;
+    uint32_t count = 0;
+    if (!is_level(cluster)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < cluster->options.nodes; i++) {
+        if (!cluster_is_able(cluster, i)) {
+            continue;
+        }
+        cluster_look_at(cluster, i);
         const uint64_t own = kv_hash(machine_kv(cluster->nodes[i].machine));
         if (count++ > 0 && own != hash) {
             return 0;

@@ -2,9 +2,9 @@
  *
  * First safety: misfortunes come while the clients work. Then liveness: a quorum is healed, what
  * else is wrong stays wrong for good, and every member of that quorum must get a write through, and
- * a read, within a bound. Then all is healed: clients that had no chance before must get done now,
- * and the cluster must come together: all nodes up that their disks let, all work ended, all states
- * equal. At last every key is read through every node, and the history is judged. */
+ * a read, within a bound. Then all is healed: clients that had no chance before end their work, and
+ * the cluster must come together: all nodes up that their disks let, all work ended, all states
+ * equal. At last every node takes a write and is asked for every key, and the history is judged. */
 #include "sim/run.h"
 
 #include <inttypes.h>
@@ -171,16 +171,28 @@ static void judge_history(struct run *run)
     }
 }
 
-/* Everybody can be asked now, and what they say belongs to the history. */
+/* Everybody can be asked now, and what they say belongs to the history. Returns -1 if somebody
+ * cannot. */
+static int ask_all(struct run *run)
+{
+    for (uint32_t node = 0; node < cluster_nodes(run->cluster); node++) {
+        const uint64_t until = run->world.now_us + HEAL_US_MAX;
+        if (cluster_is_able(run->cluster, node) && !workload_probe(run->workload, node, until)) {
+            return -1;
+        }
+    }
+    return workload_read_all(run->workload, HEAL_US_MAX);
+}
+
 static void ask_and_judge(struct run *run)
 {
     struct run_result *result = run->result;
-    const int error = workload_read_all(run->workload, HEAL_US_MAX);
+    const int error = ask_all(run);
     if (is_broken(run)) {
         snprintf(result->failure, sizeof result->failure, "%s", cluster_violation(run->cluster));
     } else if (error != 0 && !world_is_halted(&run->world)) {
         snprintf(result->failure, sizeof result->failure,
-                 "liveness: a read has no answer %d s after everything was healed",
+                 "liveness: a write or a read has no answer %d s after everything was healed",
                  HEAL_US_MAX / 1000000);
     } else if (error == 0) {
         cluster_testify(run->cluster);
