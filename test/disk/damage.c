@@ -237,6 +237,10 @@ static void try_recovery(void *context)
     struct attempt *attempt = context;
     owner_init(&owner, attempt->os, attempt->model);
     owner.reads_back = 1;
+    owner.damage = (struct owner_damage){
+        {attempt->file->path, attempt->other == NULL ? NULL : attempt->other->path},
+        attempt->from,
+        attempt->to};
     owner.pick = board_here().number;
     const int error = owner_open(&owner);
     attempt->verdict = owner.seen.repairs > 0 ? BOARD_MADE_GOOD : BOARD_EXACT;
@@ -389,7 +393,9 @@ static const uint8_t *substitute(const struct attempt *attempt, enum way way)
 /* Any place, in any way, by chance; and the same ones each time. */
 static int is_sampled(const struct attempt *attempt, enum way way)
 {
-    struct prng prng = {attempt->from * WAYS + way + 1};
+    const size_t file = (size_t)(attempt->file - attempt->directory->files);
+    const uint64_t place = (uint64_t)attempt->from << 32 | (attempt->to - attempt->from);
+    struct prng prng = {(place * WAYS + (uint64_t)way) * FILES_MAX + file};
     return prng_next(&prng) % LARGE_STRIDE == 0;
 }
 

@@ -66,6 +66,13 @@ struct owner_seen {
     uint64_t repairs;  /* Times that the log said to have made damage good. */
 };
 
+/* Bytes [from, to) of a file, or of two, that are not what was written there. */
+struct owner_damage {
+    const char *files[2]; /* NULL: none. */
+    size_t from;
+    size_t to;
+};
+
 struct snapshot_job;
 
 struct owner {
@@ -74,6 +81,7 @@ struct owner {
     struct snapshot_job *job; /* A snapshot that is being written or received. */
     struct prng prng;
     int reads_back;               /* After a recovery; for that the disk must refuse nothing. */
+    struct owner_damage damage;   /* What it may find bad then, if there is another copy. */
     uint64_t pick;                /* Chooses a record for it, beside the first and the last. */
     int has_failed;               /* on_failure was called: the process is to exit. */
     struct owner_seen seen;       /* By the last recovery. */

@@ -26,6 +26,7 @@ struct owner {
     uint64_t last;
     uint64_t hashes[RECORDS_MAX]; /* Of record first, first + 1 ... */
     uint64_t bodies[RECORDS_MAX]; /* The same of their bodies alone. */
+    uint8_t doubles[RECORDS_MAX]; /* Whether there are two copies of each. */
     uint64_t repairs;             /* Flushes that were made good from second copies. */
     uint64_t durable;
     int is_closed;
@@ -46,6 +47,7 @@ static int on_record(void *context, const struct wal_record *record)
     assert(record->lsn - owner->first < RECORDS_MAX);
     owner->hashes[record->lsn - owner->first] = hash_of_record(record);
     owner->bodies[record->lsn - owner->first] = XXH3_64bits(record->body.data, record->body.size);
+    owner->doubles[record->lsn - owner->first] = (record->kind.flags & WAL_TWO_COPIES) != 0;
     return 0;
 }
 
@@ -106,7 +108,8 @@ static void read_back(const struct wal *wal, const struct owner *owner)
         uint8_t *body = malloc(location.size + 1u);
         assert(body != NULL);
         error = wal_read(wal, lsn, location, body, &report);
-        assert(error == 0 || (error == SYNOD_ERR_CORRUPT && owner->repairs > 0));
+        assert(error == 0 || (error == SYNOD_ERR_CORRUPT && owner->repairs > 0 &&
+                              owner->doubles[lsn - owner->first]));
         assert(error != 0 || XXH3_64bits(body, location.size) == owner->bodies[lsn - owner->first]);
         free(body);
     }
