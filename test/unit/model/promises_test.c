@@ -1,4 +1,4 @@
-/* promises_test.c -- promises that come twice, or in pieces, and what the reference allows by them. */
+/* promises_test.c -- promises that come twice, or in pieces: what the reference makes of them. */
 #include <stdlib.h>
 
 #include "model/reference.h"
