@@ -433,33 +433,73 @@ static void flap(void *object, uint64_t node)
     world_after(faults->world, 1000 + world_below(faults->world, AGAIN_US_MAX), flap, faults, node);
 }
 
-/* What is outside of the quorum goes wrong for good: it is dead, or stands still, or its clock
- * is far too slow, or it hears everybody and nobody hears it, or the other way round, or it is
- * alone; or it comes and goes, or its links do. */
+enum fate {
+    FATE_DEAD,
+    FATE_PAUSED,
+    FATE_SLOW_CLOCK,
+    FATE_UNHEARD, /* By those of the quorum; ... */
+    FATE_DEAF,    /* ... or it does not hear them; ... */
+    FATE_CUT_OFF, /* ... or both. */
+    FATE_DYING,   /* Again and again. */
+    FATE_FLAPPING,
+    FATE_HANGING_ON, /* By its links with one of the quorum, whom the others go on hearing. */
+    FATE_END
+};
+
+/* Of the quorum, whoever is first from a place that chance draws. */
+static uint32_t draw_one_of(struct faults *faults, uint64_t quorum)
+{
+    const uint32_t nodes = cluster_nodes(faults->cluster);
+    uint32_t node = (uint32_t)world_below(faults->world, nodes);
+    while (((quorum >> node) & 1) == 0) {
+        node = (node + 1) % nodes;
+    }
+    return node;
+}
+
+static void cut_from(struct faults *faults, uint32_t node, uint64_t others, enum fate fate)
+{
+    struct net *net = cluster_net(faults->cluster);
+    for (uint32_t other = 0; other < cluster_nodes(faults->cluster); other++) {
+        if (((others >> other) & 1) != 0 && fate != FATE_DEAF) {
+            net_cut(net, node, other);
+        }
+        if (((others >> other) & 1) != 0 && fate != FATE_UNHEARD) {
+            net_cut(net, other, node);
+        }
+    }
+}
+
+/* What is outside of the quorum goes wrong for good, in one way or another. */
 static void condemn(struct faults *faults, uint32_t node, uint64_t quorum)
 {
-    const uint64_t fate = world_below(faults->world, 8);
+    const enum fate fate = (enum fate)world_below(faults->world, FATE_END);
     faults->kept_down |= (uint64_t)1 << node;
     world_trace(faults->world, "condemn", node, fate);
-    if (fate == 0) {
+    switch (fate) {
+    case FATE_DEAD:
         (void)kill(faults, node);
-    } else if (fate == 1 && cluster_is_up(faults->cluster, node)) {
-        cluster_pause(faults->cluster, node, FOREVER_US);
-    } else if (fate == 2) {
+        break;
+    case FATE_PAUSED:
+        if (cluster_is_up(faults->cluster, node)) {
+            cluster_pause(faults->cluster, node, FOREVER_US);
+        }
+        break;
+    case FATE_SLOW_CLOCK:
         cluster_set_clock(faults->cluster, node, MILLION / 4, 0);
-    } else if (fate == 6) {
+        break;
+    case FATE_DYING:
         die_again(faults, node);
-    } else if (fate == 7) {
+        break;
+    case FATE_FLAPPING:
         flap(faults, node);
-    }
-    const int is_cut = fate >= 3 && fate <= 5;
-    for (uint32_t other = 0; other < cluster_nodes(faults->cluster) && is_cut; other++) {
-        if (((quorum >> other) & 1) != 0 && fate != 3) {
-            net_cut(cluster_net(faults->cluster), node, other);
-        }
-        if (((quorum >> other) & 1) != 0 && fate != 4) {
-            net_cut(cluster_net(faults->cluster), other, node);
-        }
+        break;
+    case FATE_HANGING_ON:
+        cut_from(faults, node, quorum & ~(UINT64_C(1) << draw_one_of(faults, quorum)), fate);
+        break;
+    default:
+        cut_from(faults, node, quorum, fate);
+        break;
     }
 }
 

@@ -18,6 +18,12 @@ void election_init(struct election *e, uint64_t seed)
     *e = (struct election){.prng = {.state = seed}};
 }
 
+/* The highest slot that we voted on or know chosen. */
+static synod_slot last_of(const struct synod_core *c)
+{
+    return c->acceptor.last > c->learner.last ? c->acceptor.last : c->learner.last;
+}
+
 /* -- Hearing ------------------------------------------------------------------------------ */
 
 static int hears(const struct synod_core *c, uint32_t position)
@@ -39,6 +45,29 @@ uint32_t election_heard(const struct synod_core *c)
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         if (hears(c, i)) {
             set |= 1u << i;
+        }
+    }
+    return set;
+}
+
+synod_slot election_reach(const struct synod_core *c, uint32_t position)
+{
+    const struct election_peer *peer = &c->election.peers[position];
+    assert(position < c->options.members.count);
+    assert(peer->chosen <= SYNOD_SLOT_MAX);
+    return peer->answered_ms == 0 || MUTANT(131) ? SYNOD_SLOT_ALL
+                                                 : peer->chosen + c->options.window;
+}
+
+/* Those heard that can vote on the next slot of ours: who is more than a window behind cannot
+ * before it has caught up, however often it answers. */
+static uint32_t voters(const struct synod_core *c)
+{
+    uint32_t set = election_heard(c);
+    assert(c->learner.chosen < SYNOD_SLOT_ALL);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i != c->self && election_reach(c, i) <= c->learner.chosen && !MUTANT(145)) {
+            set &= ~(1u << i);
         }
     }
     return set;
@@ -121,35 +150,57 @@ synod_member_id election_via(const struct synod_core *c)
     return 0;
 }
 
-synod_slot election_reach(const struct synod_core *c, uint32_t position)
+/* More behind one that is heard than its window holds: it could not take what phase 1 finds. */
+static int is_far_behind(const struct synod_core *c)
 {
-    const struct election_peer *peer = &c->election.peers[position];
-    assert(position < c->options.members.count);
-    assert(peer->chosen <= SYNOD_SLOT_MAX);
-    return peer->answered_ms == 0 || MUTANT(131) ? SYNOD_SLOT_ALL
-                                                 : peer->chosen + c->options.window;
+    const synod_slot last = last_of(c);
+    assert(c->options.window > 0);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i != c->self && hears(c, i) &&
+            c->election.peers[i].status.last > last + c->options.window && !MUTANT(123)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_able(const struct synod_core *c)
+{
+    const uint32_t set = voters(c);
+    return !is_far_behind(c) && quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
+           quorum_is_met(&c->options.members, QUORUM_PHASE2, set);
+}
+
+static int hears_one_that_is_able(const struct synod_core *c)
+{
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i != c->self && hears(c, i) &&
+            (c->election.peers[i].status.flags & SYNOD_STATUS_ABLE) != 0) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static struct synod_status_report own_status(const struct synod_core *c)
 {
-    const uint32_t heard = election_heard(c);
     const int leads = c->proposer.state == PROPOSER_LEADING;
     assert(leads == (c->election.leader.member == c->options.self));
-    struct synod_status_report status = {
-        .leader = c->election.leader,
-        .last = c->acceptor.last > c->learner.last ? c->acceptor.last : c->learner.last,
-    };
+    struct synod_status_report status = {.leader = c->election.leader, .last = last_of(c)};
     if (leads) {
         status.flags |= SYNOD_STATUS_LEADS;
+    }
+    if (c->proposer.state == PROPOSER_PREPARING) {
+        status.flags |= SYNOD_STATUS_STANDS;
     }
     if (can_vouch(c) && !MUTANT(73)) {
         assert(!leads); /* Nobody vouches for itself. */
         status.flags |= SYNOD_STATUS_VOUCHES;
     }
-    if (quorum_is_met(&c->options.members, QUORUM_PHASE1, heard)) {
-        status.flags |= SYNOD_STATUS_PHASE1;
+    if (is_able(c)) {
+        status.flags |= SYNOD_STATUS_ABLE;
     }
-    if (quorum_is_met(&c->options.members, QUORUM_PHASE2, heard)) {
+    if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c))) {
         status.flags |= SYNOD_STATUS_PHASE2;
     }
     if (core_disk_is_stalled(c)) {
@@ -370,8 +421,10 @@ void election_on_prepare(struct synod_core *c, const struct synod_message *m)
     }
 }
 
-/* Who has our promise, is heard, and has asked for it within the election time-out is busy; unless
- * our votes are beyond its window, so that it cannot take the promise before it has caught up. */
+/* Who has our promise, is heard, and has asked for it within the election time-out is busy, and so
+ * is one that says that it stands: who has promised all is not asked again, and the promises of
+ * others may take longer. Unless our votes are beyond its window, so that it cannot take the promise
+ * before it has caught up. */
 static int awaits_candidate(const struct synod_core *c)
 {
     const uint64_t asked_ms = c->election.candidate_ms;
@@ -379,11 +432,16 @@ static int awaits_candidate(const struct synod_core *c)
     assert(asked_ms <= c->now_ms);
     assert(asked_ms == 0 || position >= 0);
     if (position >= 0 && !MUTANT(124) &&
-        own_status(c).last > c->election.peers[position].status.last + c->options.window) {
+        last_of(c) > c->election.peers[position].status.last + c->options.window) {
         return 0;
     }
-    return asked_ms != 0 && c->now_ms - asked_ms < c->options.election_ms &&
-           (uint32_t)position != c->self && hears(c, (uint32_t)position) && !MUTANT(94);
+    if (asked_ms == 0 || (uint32_t)position == c->self || !hears(c, (uint32_t)position) ||
+        MUTANT(94)) {
+        return 0;
+    }
+    const uint32_t flags = c->election.peers[position].status.flags;
+    return c->now_ms - asked_ms < c->options.election_ms ||
+           ((flags & SYNOD_STATUS_STANDS) != 0 && !MUTANT(146));
 }
 
 void election_on_stop(struct synod_core *c, struct outbox *out)
@@ -398,11 +456,11 @@ void election_on_stop(struct synod_core *c, struct outbox *out)
 /* How many of the members heard know more than we do, or as much and come first. */
 static uint32_t rank(const struct synod_core *c)
 {
-    const struct synod_status_report own = own_status(c);
+    const synod_slot own = last_of(c);
     uint32_t better = 0;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         const synod_slot last = c->election.peers[i].status.last;
-        if (i != c->self && hears(c, i) && (last > own.last || (last == own.last && i < c->self))) {
+        if (i != c->self && hears(c, i) && (last > own || (last == own && i < c->self))) {
             better++;
         }
     }
@@ -410,27 +468,14 @@ static uint32_t rank(const struct synod_core *c)
     return better;
 }
 
-/* More behind one that is heard than its window holds: it could not take what phase 1 finds. */
-static int is_far_behind(const struct synod_core *c)
-{
-    const synod_slot last = own_status(c).last;
-    assert(c->options.window > 0);
-    for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self && hears(c, i) &&
-            c->election.peers[i].status.last > last + c->options.window && !MUTANT(123)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* The best placed goes first, at once but for a little chance; each other one half a heartbeat
- * later, and whoever failed draws from a range that doubles. Who would first have to catch up
- * leaves the others time for an election without it. */
+ * later, and whoever failed draws from a range that doubles. Who would first have to catch up, or
+ * to wait until others have, leaves those that need not time for an election. */
 static uint64_t draw_delay(struct synod_core *c)
 {
     const uint64_t heartbeat = c->options.heartbeat_ms;
-    const uint64_t handicap = is_far_behind(c) ? c->options.election_ms : 0;
+    const int should_wait = is_far_behind(c) || (!is_able(c) && hears_one_that_is_able(c));
+    const uint64_t handicap = should_wait ? c->options.election_ms : 0;
     assert(c->proposer.state == PROPOSER_IDLE);
     assert(c->election.failures <= FAILURES_MAX);
     const uint64_t range = c->election.failures == 0
@@ -501,6 +546,15 @@ static void consider_calm(struct synod_core *c)
     assert(e->failures <= FAILURES_MAX);
 }
 
+/* Of the quorum that a leader hears, too many are too far behind to vote; and somebody that it hears
+ * too could do without them. As long as it leads, nobody else stands. */
+static int leads_in_vain(const struct synod_core *c)
+{
+    assert(c->proposer.state == PROPOSER_LEADING);
+    return !quorum_is_met(&c->options.members, QUORUM_PHASE2, voters(c)) &&
+           hears_one_that_is_able(c);
+}
+
 static void consider_giving_up(struct synod_core *c)
 {
     if (c->proposer.state != PROPOSER_LEADING) {
@@ -511,7 +565,8 @@ static void consider_giving_up(struct synod_core *c)
     if (core_disk_is_stalled(c)) {
         MARK("election: a leader whose disk stalls steps down");
         proposer_step_down(c, SYNOD_WHY_STALLED);
-    } else if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c))) {
+    } else if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c)) &&
+               !leads_in_vain(c)) {
         c->election.quorum_ms = c->now_ms;
     } else if (c->now_ms - c->election.quorum_ms > c->options.election_ms && !MUTANT(54)) {
         MARK("election: a leader that hears no quorum steps down");

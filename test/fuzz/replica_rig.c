@@ -74,7 +74,7 @@ static void answer_message(struct replica_other *other, const struct synod_messa
     case SYNOD_MESSAGE_ASK:
         answer.type = SYNOD_MESSAGE_ANSWER;
         answer.promised = m->ballot;
-        answer.status.flags = SYNOD_STATUS_PHASE1 | SYNOD_STATUS_PHASE2;
+        answer.status.flags = SYNOD_STATUS_ABLE | SYNOD_STATUS_PHASE2;
         break;
     case SYNOD_MESSAGE_PREPARE:
         answer.type = SYNOD_MESSAGE_PROMISE;

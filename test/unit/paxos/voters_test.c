@@ -1,0 +1,126 @@
+/* voters_test.c -- whom one hears, and who of them can vote on what comes next. */
+#include "rig.h"
+
+enum {
+    WINDOW = 16,
+    CHOSEN = 20,    /* By A. */
+    FAR_BEHIND = 4, /* A window ends there at A's prefix; ... */
+    NEAR = 5        /* ... and here one slot behind it. */
+};
+
+static void start_with_twenty_slots(struct rig *rig, uint32_t members)
+{
+    rig_init(rig, members);
+    rig->options.window = WINDOW;
+    rig->options.pipeline_max = 8;
+    rig_start(rig);
+    for (synod_slot slot = 1; slot <= CHOSEN; slot++) {
+        rig_learn(rig, C, slot, 7, CHOSEN);
+    }
+    rig_flush(rig);
+}
+
+static void answer(struct rig *rig, synod_member_id from, synod_slot chosen, uint32_t flags)
+{
+    const struct synod_status status = rig_status(rig);
+    const int leads = status.role == SYNOD_ROLE_LEADER;
+    rig_message(rig, from,
+                (struct synod_message){.type = SYNOD_MESSAGE_ANSWER,
+                                       .id = rig->question,
+                                       .ballot = leads ? status.leader : rig_ballot(0, 0),
+                                       .chosen = chosen,
+                                       .status = {.last = chosen, .flags = flags}});
+}
+
+/* A leads five, of whom B and D answer it. Does it still, after three seconds? */
+static int leads_on(uint32_t flags_of_b, synod_slot chosen_by_d)
+{
+    struct rig rig;
+    start_with_twenty_slots(&rig, 5);
+    rig_lead(&rig);
+    for (int i = 0; i < 60 && rig.role == SYNOD_ROLE_LEADER; i++) {
+        answer(&rig, B, CHOSEN, flags_of_b);
+        answer(&rig, D, chosen_by_d, 0);
+        rig_tick(&rig, 50);
+    }
+    const int leads = rig.role == SYNOD_ROLE_LEADER;
+    assert_int_equal(rig_status(&rig).why, leads ? SYNOD_WHY_ELECTED : SYNOD_WHY_NO_QUORUM);
+    rig_deinit(&rig);
+    return leads;
+}
+
+/* D answers, and cannot vote before it has caught up. B hears C and E, that A does not; as long as
+ * A leads none of them stands. */
+TEST(voters, leader_makes_room_for_one_that_has_enough_of_them)
+{
+    assert_false(leads_on(SYNOD_STATUS_ABLE, FAR_BEHIND));
+    assert_true(leads_on(SYNOD_STATUS_ABLE, NEAR));
+}
+
+/* There is nobody else, and others may read: so it waits until D has caught up. */
+TEST(voters, leader_stays_where_nobody_has_enough_of_them)
+{
+    assert_true(leads_on(0, FAR_BEHIND));
+}
+
+static uint64_t time_until_it_stands(uint32_t flags_of_b)
+{
+    struct rig rig;
+    start_with_twenty_slots(&rig, 5);
+    const uint64_t begun = rig.now_ms;
+    while (rig.role != SYNOD_ROLE_CANDIDATE && rig.now_ms < begun + 10000) {
+        answer(&rig, B, CHOSEN, flags_of_b);
+        answer(&rig, D, FAR_BEHIND, 0);
+        rig_tick(&rig, 50);
+    }
+    const uint64_t waited = rig.now_ms - begun;
+    rig_deinit(&rig);
+    return waited;
+}
+
+TEST(voters, who_has_too_few_leaves_others_the_time_to_stand)
+{
+    assert_in_range(time_until_it_stands(0), 0, 300);
+    assert_in_range(time_until_it_stands(SYNOD_STATUS_ABLE), 1000, 1300);
+}
+
+TEST(voters, make_whoever_hears_them_able)
+{
+    struct rig rig;
+    start_with_twenty_slots(&rig, 5);
+    rig.shows_heartbeats = 1;
+    for (synod_slot chosen = FAR_BEHIND; chosen <= NEAR; chosen++) {
+        answer(&rig, B, CHOSEN, 0);
+        answer(&rig, D, chosen, 0);
+        rig_forget(&rig);
+        rig_message(&rig, C, (struct synod_message){.type = SYNOD_MESSAGE_ASK, .id = chosen});
+        rig_expect(&rig, chosen == NEAR
+                             ? "to C: answer 5, hears a quorum, able, all up to slot 20 is chosen\n"
+                             : "to C: answer 4, hears a quorum, all up to slot 20 is chosen\n");
+        rig_tick(&rig, 100);
+    }
+    rig_deinit(&rig);
+}
+
+/* A has promised all that it has, so B asks it no more; others may take longer over that. */
+TEST(voters, wait_for_a_candidate_as_long_as_it_stands)
+{
+    struct rig rig;
+    rig_init(&rig, 3);
+    rig_start(&rig);
+    rig_prepare(&rig, B, 5, 1);
+    rig_flush(&rig);
+    for (int i = 0; i < 50; i++) {
+        answer(&rig, B, 0, SYNOD_STATUS_STANDS);
+        answer(&rig, C, 0, 0);
+        rig_tick(&rig, 100);
+        assert_int_equal(rig.role, SYNOD_ROLE_FOLLOWER);
+    }
+    for (int i = 0; i < 5; i++) {
+        answer(&rig, B, 0, 0);
+        answer(&rig, C, 0, 0);
+        rig_tick(&rig, 100);
+    }
+    assert_int_equal(rig.role, SYNOD_ROLE_CANDIDATE);
+    rig_deinit(&rig);
+}
