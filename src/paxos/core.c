@@ -11,6 +11,7 @@
 #include "base/mutant.h"
 #include "paxos/core_internal.h"
 #include "paxos/filter.h"
+#include "paxos/hearing.h"
 #include "paxos/quorum.h"
 #include "synod/error.h"
 
@@ -253,7 +254,7 @@ static void note_claim(struct synod_core *c, const struct synod_message *m)
     const uint32_t position = (uint32_t)quorum_position(&c->options.members, m->from);
     assert(position < c->options.members.count);
     if (m->chosen > c->learner.chosen && position != c->self &&
-        (election_heard(c) & 1u << position) != 0) {
+        (hearing_set(c) & 1u << position) != 0) {
         learner_claim(&c->learner, m->from, m->chosen, c->now_ms);
     }
 }
@@ -527,8 +528,8 @@ void synod_core_status(const struct synod_core *c, struct synod_status *status)
         .last = c->acceptor.last > c->learner.last ? c->acceptor.last : c->learner.last,
         .round = c->round,
         .in_flight = proposer_in_flight(c),
-        .hears = quorum_count(election_heard(c)),
-        .via = election_via(c),
+        .hears = quorum_count(hearing_set(c)),
+        .via = hearing_via(c),
     };
     assert(status->last >= status->chosen);
     assert(status->hears <= c->options.members.count);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/mutant.h"
 #include "paxos/core_internal.h"
+#include "paxos/hearing.h"
 #include "paxos/quorum.h"
 
 enum {
@@ -18,203 +19,12 @@ void election_init(struct election *e, uint64_t seed)
     *e = (struct election){.prng = {.state = seed}};
 }
 
-/* The highest slot that we voted on or know chosen. */
-static synod_slot last_of(const struct synod_core *c)
-{
-    return c->acceptor.last > c->learner.last ? c->acceptor.last : c->learner.last;
-}
-
-/* -- Hearing ------------------------------------------------------------------------------ */
-
-static int hears(const struct synod_core *c, uint32_t position)
-{
-    const struct election_peer *peer = &c->election.peers[position];
-    assert(position < c->options.members.count);
-    assert(peer->answered_ms <= c->now_ms);
-    if (position == c->self) {
-        return !core_disk_is_stalled(c);
-    }
-    return peer->answered_ms != 0 && c->now_ms - peer->answered_ms <= c->options.election_ms &&
-           peer->answered >= c->election.fresh && (peer->status.flags & SYNOD_STATUS_STALLED) == 0;
-}
-
-uint32_t election_heard(const struct synod_core *c)
-{
-    uint32_t set = 0;
-    assert(c->self < c->options.members.count);
-    for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (hears(c, i)) {
-            set |= 1u << i;
-        }
-    }
-    return set;
-}
-
-synod_slot election_reach(const struct synod_core *c, uint32_t position)
-{
-    const struct election_peer *peer = &c->election.peers[position];
-    assert(position < c->options.members.count);
-    assert(peer->chosen <= SYNOD_SLOT_MAX);
-    return peer->answered_ms == 0 || MUTANT(131) ? SYNOD_SLOT_ALL
-                                                 : peer->chosen + c->options.window;
-}
-
-/* Those heard that can vote on the next slot of ours: who is more than a window behind cannot
- * before it has caught up, however often it answers. */
-static uint32_t voters(const struct synod_core *c)
-{
-    uint32_t set = election_heard(c);
-    assert(c->learner.chosen < SYNOD_SLOT_ALL);
-    for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self && election_reach(c, i) <= c->learner.chosen && !MUTANT(145)) {
-            set &= ~(1u << i);
-        }
-    }
-    return set;
-}
-
-static int leads_with_quorum(const struct synod_status_report *status)
-{
-    const uint32_t both = SYNOD_STATUS_LEADS | (MUTANT(54) ? 0 : SYNOD_STATUS_PHASE2);
-    return (status->flags & both) == both;
-}
-
-/* True if we hear our leader ourselves, and it said that it hears a phase 2 quorum. */
-static int can_vouch(const struct synod_core *c)
-{
-    if (synod_ballot_is_none(c->election.leader)) {
-        return 0;
-    }
-    const int position = quorum_position(&c->options.members, c->election.leader.member);
-    assert(position >= 0);
-    return (uint32_t)position != c->self && hears(c, (uint32_t)position) &&
-           leads_with_quorum(&c->election.peers[position].status);
-}
-
-/* It hears a leader directly that says it hears a phase 2 quorum. One below our promise is none for
- * us: we could not follow it, and it does not hear from us that it is passed. */
-static int vouches(const struct synod_core *c, const struct synod_status_report *status)
-{
-    assert(status != NULL);
-    return (status->flags & SYNOD_STATUS_VOUCHES) != 0 &&
-           synod_ballot_compare(status->leader, c->acceptor.promised) >= 0;
-}
-
-static int sees_leader(const struct synod_core *c)
-{
-    if (c->proposer.state == PROPOSER_LEADING) {
-        return 1;
-    }
-    for (uint32_t i = 0; i < c->options.members.count; i++) {
-        const struct synod_status_report *status = &c->election.peers[i].status;
-        if (i != c->self && hears(c, i) && (leads_with_quorum(status) || vouches(c, status))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* True if the leader that we follow is still one, as far as we hear: it says so itself, or
- * somebody vouches for it. That there is another leader does not count: were the one that we
- * follow gone and of the higher ballot, we should follow it, and vouch for nobody, for ever. */
-static int hears_of_its_leader(const struct synod_core *c)
-{
-    assert(!synod_ballot_is_none(c->election.leader)); /* Or whoever follows nobody would do. */
-    assert(c->election.leader.member != c->options.self);
-    for (uint32_t i = 0; i < c->options.members.count; i++) {
-        const struct synod_status_report *status = &c->election.peers[i].status;
-        if (i != c->self && hears(c, i) &&
-            synod_ballot_compare(status->leader, c->election.leader) == 0 &&
-            (leads_with_quorum(status) || (status->flags & SYNOD_STATUS_VOUCHES) != 0)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-synod_member_id election_via(const struct synod_core *c)
-{
-    const synod_member_id leader = c->election.leader.member;
-    const int position = quorum_position(&c->options.members, leader);
-    assert(leader == 0 || position >= 0);
-    if (leader == 0 || leader == c->options.self || hears(c, (uint32_t)position)) {
-        return leader;
-    }
-    for (uint32_t i = 0; i < c->options.members.count; i++) {
-        const struct synod_status_report *status = &c->election.peers[i].status;
-        if (i != c->self && hears(c, i) && (status->flags & SYNOD_STATUS_VOUCHES) != 0 &&
-            synod_ballot_compare(status->leader, c->election.leader) == 0) {
-            return c->options.members.ids[i];
-        }
-    }
-    return 0;
-}
-
-/* More behind one that is heard than its window holds: it could not take what phase 1 finds. */
-static int is_far_behind(const struct synod_core *c)
-{
-    const synod_slot last = last_of(c);
-    assert(c->options.window > 0);
-    for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self && hears(c, i) &&
-            c->election.peers[i].status.last > last + c->options.window && !MUTANT(123)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int is_able(const struct synod_core *c)
-{
-    const uint32_t set = voters(c);
-    return !is_far_behind(c) && quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
-           quorum_is_met(&c->options.members, QUORUM_PHASE2, set);
-}
-
-static int hears_one_that_is_able(const struct synod_core *c)
-{
-    for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self && hears(c, i) &&
-            (c->election.peers[i].status.flags & SYNOD_STATUS_ABLE) != 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static struct synod_status_report own_status(const struct synod_core *c)
-{
-    const int leads = c->proposer.state == PROPOSER_LEADING;
-    assert(leads == (c->election.leader.member == c->options.self));
-    struct synod_status_report status = {.leader = c->election.leader, .last = last_of(c)};
-    if (leads) {
-        status.flags |= SYNOD_STATUS_LEADS;
-    }
-    if (c->proposer.state == PROPOSER_PREPARING) {
-        status.flags |= SYNOD_STATUS_STANDS;
-    }
-    if (can_vouch(c) && !MUTANT(73)) {
-        assert(!leads); /* Nobody vouches for itself. */
-        status.flags |= SYNOD_STATUS_VOUCHES;
-    }
-    if (is_able(c)) {
-        status.flags |= SYNOD_STATUS_ABLE;
-    }
-    if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c))) {
-        status.flags |= SYNOD_STATUS_PHASE2;
-    }
-    if (core_disk_is_stalled(c)) {
-        status.flags |= SYNOD_STATUS_STALLED;
-    }
-    return status;
-}
-
 /* -- Asking ------------------------------------------------------------------------------- */
 
 uint64_t election_ask(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
-    const struct synod_status_report status = own_status(c);
+    const struct synod_status_report status = hearing_status(c);
 
     assert(e->asked_ms <= c->now_ms);
     assert(c->proposer.state != PROPOSER_LEADING ||
@@ -256,7 +66,7 @@ void election_on_ask(struct synod_core *c, const struct synod_message *m, struct
 
     c->election.peers[position].status = m->status;
     c->election.peers[position].chosen = m->chosen;
-    if (leads_with_quorum(&m->status) && !synod_ballot_is_none(m->ballot) &&
+    if (hearing_leads(&m->status) && !synod_ballot_is_none(m->ballot) &&
         synod_ballot_compare(m->ballot, c->acceptor.promised) >= 0) {
         election_follow(c, m->ballot);
     }
@@ -264,7 +74,7 @@ void election_on_ask(struct synod_core *c, const struct synod_message *m, struct
     answer->id = m->id;
     answer->ballot = m->ballot;
     answer->promised = c->acceptor.promised;
-    answer->status = own_status(c);
+    answer->status = hearing_status(c);
     answer->chosen = c->learner.chosen;
 }
 
@@ -282,7 +92,7 @@ void election_on_answer(struct synod_core *c, const struct synod_message *m, str
     peer->answered_ms = c->now_ms;
     peer->status = m->status;
     peer->chosen = m->chosen;
-    if ((leads_with_quorum(&m->status) || vouches(c, &m->status)) &&
+    if ((hearing_leads(&m->status) || hearing_vouches(c, &m->status)) &&
         synod_ballot_compare(m->status.leader, c->acceptor.promised) >= 0) {
         election_follow(c, m->status.leader);
     }
@@ -421,10 +231,10 @@ void election_on_prepare(struct synod_core *c, const struct synod_message *m)
     }
 }
 
-/* Who has our promise, is heard, and has asked for it within the election time-out is busy, and so
- * is one that says that it stands: who has promised all is not asked again, and the promises of
- * others may take longer. Unless our votes are beyond its window, so that it cannot take the promise
- * before it has caught up. */
+/* Who has our promise, is heard, and has asked for it within the election time-out is busy. So is
+ * one that says that it stands: who has promised all is not asked again, and others' promises may
+ * take longer. Unless our votes are beyond its window: then it cannot take the promise before it
+ * has caught up. */
 static int awaits_candidate(const struct synod_core *c)
 {
     const uint64_t asked_ms = c->election.candidate_ms;
@@ -432,10 +242,10 @@ static int awaits_candidate(const struct synod_core *c)
     assert(asked_ms <= c->now_ms);
     assert(asked_ms == 0 || position >= 0);
     if (position >= 0 && !MUTANT(124) &&
-        last_of(c) > c->election.peers[position].status.last + c->options.window) {
+        hearing_last(c) > c->election.peers[position].status.last + c->options.window) {
         return 0;
     }
-    if (asked_ms == 0 || (uint32_t)position == c->self || !hears(c, (uint32_t)position) ||
+    if (asked_ms == 0 || (uint32_t)position == c->self || !hearing_of(c, (uint32_t)position) ||
         MUTANT(94)) {
         return 0;
     }
@@ -456,11 +266,11 @@ void election_on_stop(struct synod_core *c, struct outbox *out)
 /* How many of the members heard know more than we do, or as much and come first. */
 static uint32_t rank(const struct synod_core *c)
 {
-    const synod_slot own = last_of(c);
+    const synod_slot own = hearing_last(c);
     uint32_t better = 0;
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         const synod_slot last = c->election.peers[i].status.last;
-        if (i != c->self && hears(c, i) && (last > own || (last == own && i < c->self))) {
+        if (i != c->self && hearing_of(c, i) && (last > own || (last == own && i < c->self))) {
             better++;
         }
     }
@@ -474,7 +284,8 @@ static uint32_t rank(const struct synod_core *c)
 static uint64_t draw_delay(struct synod_core *c)
 {
     const uint64_t heartbeat = c->options.heartbeat_ms;
-    const int should_wait = is_far_behind(c) || (!is_able(c) && hears_one_that_is_able(c));
+    const int should_wait =
+        hearing_is_far_behind(c) || (!hearing_is_able(c) && hearing_one_is_able(c));
     const uint64_t handicap = should_wait ? c->options.election_ms : 0;
     assert(c->proposer.state == PROPOSER_IDLE);
     assert(c->election.failures <= FAILURES_MAX);
@@ -515,12 +326,12 @@ void election_on_asked_to_stand(struct synod_core *c, struct outbox *out)
 static void consider_standing(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
-    const uint32_t heard = election_heard(c);
+    const uint32_t heard = hearing_set(c);
     const int may_stand = !c->is_stopping && has_rounds_left(c) && !core_disk_is_stalled(c) &&
                           c->proposer.state == PROPOSER_IDLE &&
                           quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
                           quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) &&
-                          !sees_leader(c) && !awaits_candidate(c);
+                          !hearing_sees_leader(c) && !awaits_candidate(c);
     if (!may_stand) {
         e->stand_ms = 0;
         return;
@@ -546,13 +357,13 @@ static void consider_calm(struct synod_core *c)
     assert(e->failures <= FAILURES_MAX);
 }
 
-/* Of the quorum that a leader hears, too many are too far behind to vote; and somebody that it hears
- * too could do without them. As long as it leads, nobody else stands. */
+/* Of the quorum that a leader hears too many are too far behind to vote; and somebody that it hears
+ * could do without them. As long as it leads, nobody else stands. */
 static int leads_in_vain(const struct synod_core *c)
 {
     assert(c->proposer.state == PROPOSER_LEADING);
-    return !quorum_is_met(&c->options.members, QUORUM_PHASE2, voters(c)) &&
-           hears_one_that_is_able(c);
+    return !quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_voters(c)) &&
+           hearing_one_is_able(c);
 }
 
 static void consider_giving_up(struct synod_core *c)
@@ -565,7 +376,7 @@ static void consider_giving_up(struct synod_core *c)
     if (core_disk_is_stalled(c)) {
         MARK("election: a leader whose disk stalls steps down");
         proposer_step_down(c, SYNOD_WHY_STALLED);
-    } else if (quorum_is_met(&c->options.members, QUORUM_PHASE2, election_heard(c)) &&
+    } else if (quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_set(c)) &&
                !leads_in_vain(c)) {
         c->election.quorum_ms = c->now_ms;
     } else if (c->now_ms - c->election.quorum_ms > c->options.election_ms && !MUTANT(54)) {
@@ -582,7 +393,7 @@ void election_on_tick(struct synod_core *c, struct outbox *out)
     consider_calm(c);
     consider_giving_up(c);
     if (c->proposer.state == PROPOSER_IDLE && !synod_ballot_is_none(e->leader) &&
-        !hears_of_its_leader(c)) {
+        !hearing_has_leader(c)) {
         MARK("election: a leader falls silent");
         lose_leader(c, SYNOD_WHY_SILENT);
     }

@@ -1,11 +1,9 @@
 /* election.h -- who should lead: asking, hearing, standing. Safety never depends on it.
  *
- * Every member asks every other, each heartbeat. It *hears* a member that answered within the
- * election time-out and whose disk makes progress. It *sees a leader* if it is one, if it hears one
- * that hears a phase 2 quorum, or if it hears a member that vouches for such a leader, directly and
- * never at third hand. A member that hears quorums and sees no leader stands, after a random delay,
- * unless it hears one that stands already and asks for promises. A leader that hears no phase 2
- * quorum for the election time-out gives up.
+ * Every member asks every other, each heartbeat. A member that hears quorums and sees no leader
+ * (hearing.h) stands, after a random delay, unless it has promised to one that stands already. A
+ * leader that hears no phase 2 quorum for the election time-out gives up, and so does one whose
+ * quorum cannot vote, if it hears a member that could lead.
  *
  * This makes progress through every partial partition in which some member is connected to a
  * quorum (Ng, Haridi, Carbone: Omni-Paxos, EuroSys 2023, sections 2 and 5): a lone link to a
@@ -51,15 +49,6 @@ void election_init(struct election *e, uint64_t seed);
 
 /* Life begins: ask everybody. */
 void election_start(struct synod_core *c, struct outbox *out);
-
-/* The set of members heard, this one included. */
-uint32_t election_heard(const struct synod_core *c);
-
-/* Whom to give what is for the leader, as in struct synod_status. */
-synod_member_id election_via(const struct synod_core *c);
-
-/* The last slot for which the member at `position` could remember a vote, as far as we know. */
-synod_slot election_reach(const struct synod_core *c, uint32_t position);
 
 void election_on_ask(struct synod_core *c, const struct synod_message *m, struct outbox *out);
 void election_on_answer(struct synod_core *c, const struct synod_message *m, struct outbox *out);

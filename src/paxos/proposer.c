@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/mutant.h"
 #include "paxos/core_internal.h"
+#include "paxos/hearing.h"
 #include "paxos/quorum.h"
 #include "synod/error.h"
 
@@ -65,7 +66,7 @@ static struct synod_ballot next_ballot(const struct synod_core *c)
 {
     assert(c->round >= c->acceptor.promised.round && c->round < SYNOD_ROUND_MAX);
     struct synod_ballot ballot = {
-        .round = (c->round < 1 ? 1 : c->round) + 1, /* Round 1 is not for phase 1. */
+        .round = (c->round < 1 ? 1 : c->round) + 1, /* Round 1 is left free: types.h. */
         .member = c->options.self,
         .incarnation = c->incarnation,
     };
@@ -471,7 +472,7 @@ static synod_slot resend(struct synod_core *c, uint32_t position, int is_now, st
 {
     struct proposer *p = &c->proposer;
     const synod_slot end = end_of_proposals(c);
-    const synod_slot reach = election_reach(c, position);
+    const synod_slot reach = hearing_reach(c, position);
     struct synod_entry *entries = outbox_entries(out, c->options.entries_max);
     synod_slot slot = c->learner.chosen + 1;
     uint32_t count = 0;

@@ -1,0 +1,203 @@
+/* hearing.c -- whom a member hears, what they say of themselves, and what it says of itself. */
+#include "paxos/hearing.h"
+
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "paxos/core_internal.h"
+#include "paxos/quorum.h"
+
+synod_slot hearing_last(const struct synod_core *c)
+{
+    const synod_slot last = c->acceptor.last > c->learner.last ? c->acceptor.last : c->learner.last;
+    assert(last >= c->acceptor.last && last >= c->learner.chosen);
+    return last;
+}
+
+int hearing_of(const struct synod_core *c, uint32_t position)
+{
+    const struct election_peer *peer = &c->election.peers[position];
+    assert(position < c->options.members.count);
+    assert(peer->answered_ms <= c->now_ms);
+    if (position == c->self) {
+        return !core_disk_is_stalled(c);
+    }
+    return peer->answered_ms != 0 && c->now_ms - peer->answered_ms <= c->options.election_ms &&
+           peer->answered >= c->election.fresh && (peer->status.flags & SYNOD_STATUS_STALLED) == 0;
+}
+
+uint32_t hearing_set(const struct synod_core *c)
+{
+    uint32_t set = 0;
+    assert(c->self < c->options.members.count);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (hearing_of(c, i)) {
+            set |= 1u << i;
+        }
+    }
+    return set;
+}
+
+synod_slot hearing_reach(const struct synod_core *c, uint32_t position)
+{
+    const struct election_peer *peer = &c->election.peers[position];
+    assert(position < c->options.members.count);
+    assert(peer->chosen <= SYNOD_SLOT_MAX);
+    return peer->answered_ms == 0 || MUTANT(131) ? SYNOD_SLOT_ALL
+                                                 : peer->chosen + c->options.window;
+}
+
+/* Those heard that can vote on the next slot of ours: who is more than a window behind cannot
+ * before it has caught up, however often it answers. */
+uint32_t hearing_voters(const struct synod_core *c)
+{
+    uint32_t set = hearing_set(c);
+    assert(c->learner.chosen < SYNOD_SLOT_ALL);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i != c->self && hearing_reach(c, i) <= c->learner.chosen && !MUTANT(145)) {
+            set &= ~(1u << i);
+        }
+    }
+    assert((set & ~hearing_set(c)) == 0);
+    return set;
+}
+
+int hearing_leads(const struct synod_status_report *status)
+{
+    assert(status != NULL);
+    const uint32_t both = SYNOD_STATUS_LEADS | (MUTANT(54) ? 0 : SYNOD_STATUS_PHASE2);
+    return (status->flags & both) == both;
+}
+
+/* True if we hear our leader ourselves, and it said that it hears a phase 2 quorum. */
+static int can_vouch(const struct synod_core *c)
+{
+    if (synod_ballot_is_none(c->election.leader)) {
+        return 0;
+    }
+    const int position = quorum_position(&c->options.members, c->election.leader.member);
+    assert(position >= 0);
+    return (uint32_t)position != c->self && hearing_of(c, (uint32_t)position) &&
+           hearing_leads(&c->election.peers[position].status);
+}
+
+/* It hears a leader directly that says it hears a phase 2 quorum. One below our promise is none for
+ * us: we could not follow it, and it does not hear from us that it is passed. */
+int hearing_vouches(const struct synod_core *c, const struct synod_status_report *status)
+{
+    assert(status != NULL);
+    return (status->flags & SYNOD_STATUS_VOUCHES) != 0 &&
+           synod_ballot_compare(status->leader, c->acceptor.promised) >= 0;
+}
+
+int hearing_sees_leader(const struct synod_core *c)
+{
+    if (c->proposer.state == PROPOSER_LEADING) {
+        return 1;
+    }
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        const struct synod_status_report *status = &c->election.peers[i].status;
+        if (i != c->self && hearing_of(c, i) &&
+            (hearing_leads(status) || hearing_vouches(c, status))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* True if the leader that we follow is still one, as far as we hear: it says so itself, or
+ * somebody vouches for it. That there is another leader does not count: were the one that we
+ * follow gone and of the higher ballot, we should follow it, and vouch for nobody, for ever. */
+int hearing_has_leader(const struct synod_core *c)
+{
+    assert(!synod_ballot_is_none(c->election.leader)); /* Or whoever follows nobody would do. */
+    assert(c->election.leader.member != c->options.self);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        const struct synod_status_report *status = &c->election.peers[i].status;
+        if (i != c->self && hearing_of(c, i) &&
+            synod_ballot_compare(status->leader, c->election.leader) == 0 &&
+            (hearing_leads(status) || (status->flags & SYNOD_STATUS_VOUCHES) != 0)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+synod_member_id hearing_via(const struct synod_core *c)
+{
+    const synod_member_id leader = c->election.leader.member;
+    const int position = quorum_position(&c->options.members, leader);
+    assert(leader == 0 || position >= 0);
+    if (leader == 0 || leader == c->options.self || hearing_of(c, (uint32_t)position)) {
+        return leader;
+    }
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        const struct synod_status_report *status = &c->election.peers[i].status;
+        if (i != c->self && hearing_of(c, i) && (status->flags & SYNOD_STATUS_VOUCHES) != 0 &&
+            synod_ballot_compare(status->leader, c->election.leader) == 0) {
+            return c->options.members.ids[i];
+        }
+    }
+    return 0;
+}
+
+/* More behind one that is heard than its window holds: it could not take what phase 1 finds. */
+int hearing_is_far_behind(const struct synod_core *c)
+{
+    const synod_slot last = hearing_last(c);
+    assert(c->options.window > 0);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i != c->self && hearing_of(c, i) &&
+            c->election.peers[i].status.last > last + c->options.window && !MUTANT(123)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int hearing_is_able(const struct synod_core *c)
+{
+    const uint32_t set = hearing_voters(c);
+    assert((set >> c->options.members.count) == 0);
+    return !hearing_is_far_behind(c) && quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
+           quorum_is_met(&c->options.members, QUORUM_PHASE2, set);
+}
+
+int hearing_one_is_able(const struct synod_core *c)
+{
+    assert(c->self < c->options.members.count);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i != c->self && hearing_of(c, i) &&
+            (c->election.peers[i].status.flags & SYNOD_STATUS_ABLE) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+struct synod_status_report hearing_status(const struct synod_core *c)
+{
+    const int leads = c->proposer.state == PROPOSER_LEADING;
+    assert(leads == (c->election.leader.member == c->options.self));
+    assert(c->proposer.state != PROPOSER_PREPARING || synod_ballot_is_none(c->election.leader));
+    struct synod_status_report status = {.leader = c->election.leader, .last = hearing_last(c)};
+    if (leads) {
+        status.flags |= SYNOD_STATUS_LEADS;
+    }
+    if (c->proposer.state == PROPOSER_PREPARING) {
+        status.flags |= SYNOD_STATUS_STANDS;
+    }
+    if (can_vouch(c) && !MUTANT(73)) {
+        assert(!leads); /* Nobody vouches for itself. */
+        status.flags |= SYNOD_STATUS_VOUCHES;
+    }
+    if (hearing_is_able(c)) {
+        status.flags |= SYNOD_STATUS_ABLE;
+    }
+    if (quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_set(c))) {
+        status.flags |= SYNOD_STATUS_PHASE2;
+    }
+    if (core_disk_is_stalled(c)) {
+        status.flags |= SYNOD_STATUS_STALLED;
+    }
+    return status;
+}
