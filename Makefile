@@ -255,8 +255,8 @@ threads:
 	    test/chaos test/unit-threads test/unit-os test/unit-kv)
 	@tools/threads build-san-thread
 
-# Every reachable state. DEPTH=release: larger scopes, an hour. SCOPE=b: that one. A claim that
-# breaks is drawn in $(BUILD)/explore.svg.
+# Every reachable state of the small scopes, millions of the others'. DEPTH=release: larger ones,
+# half an hour. SCOPE=b: that one. A claim that breaks is drawn in $(BUILD)/explore.svg.
 DEPTH ?= ci
 explore: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim explore --depth $(DEPTH) $(if $(SCOPE),--scope $(SCOPE)) \

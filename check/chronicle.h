@@ -125,7 +125,7 @@ struct seen_item {
 struct state_report {
     uint64_t at_us;
     int64_t revision;
-    int64_t compacted; /* The revision that it was compacted at; -1: never. */
+    int64_t compacted; /* The revision that it was compacted at; -1: never, or nobody says. */
     uint64_t hash;     /* Of all that can be read from it. */
     uint32_t member;
     uint32_t line; /* As above. */

@@ -26,8 +26,10 @@
  *   hand out s, v     v is chosen in s, and s is the next slot
  *   a notice b, n     every slot up to n is chosen, with b's proposal where b has one
  *   a read's index    all that anybody had applied when the read began
- *   restart           whatever was durable is known again; what it restored is durable from then on
- *   hear              what was said, and could leave by then */
+ *   restart           whatever promise and votes were durable are known again; what it restored is
+ *                     durable from then on
+ *   hear              a PREPARE or PROMISE that was said, and could leave by then; a proposal, a
+ *                     vote or a chosen entry that is one */
 #ifndef MODEL_REFERENCE_H
 #define MODEL_REFERENCE_H
 

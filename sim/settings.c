@@ -58,7 +58,7 @@ static const char HELP[] =
     "Checked are agreement (all replicas apply the same in every slot), recovery (what a node\n"
     "acknowledged is there after a crash), linearizability of all that clients saw, equal\n"
     "states at the end, and progress: once when just a quorum is healed and all else is wrong\n"
-    "for good, and once when all is healed. Each step of each core is held against a second\n"
+    "for good, and once when all is healed. Each step of each core is held against a third\n"
     "statement of the protocol (model/reference.h), and a storm of messages is a failure.\n";
 
 enum {

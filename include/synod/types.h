@@ -34,7 +34,9 @@ enum {
 /* A proposal number (Paxos Made Simple, 2.2), compared field by field in this order. All zero
  * means none; it is below every ballot. */
 struct synod_ballot {
-    uint64_t round;         /* Rounds start at 1; phase 1 starts at round 2. */
+    uint64_t round;         /* Phase 1 begins with round 2. Round 1 is left free for a
+                             * proposer that needs no phase 1, as nothing can have been voted
+                             * below it; no member proposes there yet. */
     synod_member_id member; /* The proposer whose ballot it is. */
     uint64_t incarnation;   /* Start count (high 32 bits) and a random number (low 32 bits):
                              * two lives on copies of one disk share no ballot. */

@@ -61,6 +61,13 @@ static void settle_peer(const struct synod_core *core, struct election_peer *pee
     peer->status.flags = was.status.flags;
 }
 
+/* Nobody can be a window behind: what others know to be chosen makes no difference. */
+static void check_window(const struct synod_core *core)
+{
+    assert(core->learner.chosen < core->options.window);
+    assert(core->proposer.next <= core->options.window + 1);
+}
+
 static void settle_election(struct synod_core *core, int has_questions)
 {
     struct election *e = &core->election;
@@ -83,6 +90,7 @@ static void settle_election(struct synod_core *core, int has_questions)
 void canon_core(struct synod_core *core, int has_questions)
 {
     assert(core->now_ms > 0 && core->durable <= core->lsn);
+    check_window(core);
     settle_votes(core);
     settle_proposals(core);
     settle_election(core, has_questions);

@@ -5,7 +5,8 @@
  * on chance or on statistics. So a core is brought into one form after every step, and goes on
  * from that form: times are counted from a fixed moment, and what is long past is equally long
  * past; records are counted from the last durable one; chance, statistics, and bytes that no
- * field owns are cleared.
+ * field owns are cleared, and so is how much others know to be chosen: a core goes by that only
+ * where slots lie a window apart, and here all lie in one (checked).
  *
  * That a core in this form goes on as the other would have is a claim of its own, which
  * test/unit/sim/canon_test.c puts to the test. */

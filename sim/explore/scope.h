@@ -30,7 +30,7 @@ enum scope_budget {
     SCOPE_PROPOSALS,  /* A leader proposes a value, each time another. */
     SCOPE_CRASHES,    /* A member loses what is not durable, and starts again. */
     SCOPE_TIMEOUTS,   /* So much time passes at a member that every time-out is over. */
-    SCOPE_READS,      /* A leader begins a linearizable read. */
+    SCOPE_READS,      /* A member begins a linearizable read. */
     SCOPE_SNAPSHOTS,  /* A member's state up to now replaces its older records. */
     SCOPE_BUDGETS,
 };
