@@ -154,11 +154,26 @@ int hearing_is_far_behind(const struct synod_core *c)
     return 0;
 }
 
+/* A window behind one that is heard, we could not vote for it: it must not make room for us. */
+static int could_vote_for_all(const struct synod_core *c)
+{
+    assert(c->options.window > 0);
+    assert(c->learner.chosen <= SYNOD_SLOT_MAX);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        if (i != c->self && hearing_of(c, i) &&
+            c->election.peers[i].chosen >= c->learner.chosen + c->options.window && !MUTANT(147)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 int hearing_is_able(const struct synod_core *c)
 {
     const uint32_t set = hearing_voters(c);
     assert((set >> c->options.members.count) == 0);
-    return !hearing_is_far_behind(c) && quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
+    return !hearing_is_far_behind(c) && could_vote_for_all(c) &&
+           quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
            quorum_is_met(&c->options.members, QUORUM_PHASE2, set);
 }
 

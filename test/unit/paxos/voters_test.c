@@ -102,6 +102,23 @@ TEST(voters, make_whoever_hears_them_able)
     rig_deinit(&rig);
 }
 
+/* C knows a window more than A, which could not vote for C; C must not make room for A. */
+TEST(voters, of_whom_one_is_a_window_ahead_make_nobody_able)
+{
+    for (synod_slot ahead = WINDOW - 1; ahead <= WINDOW; ahead++) {
+        struct rig rig;
+        start_with_twenty_slots(&rig, 3);
+        rig.shows_heartbeats = 1;
+        answer(&rig, C, CHOSEN + ahead, 0);
+        rig_forget(&rig);
+        rig_message(&rig, B, (struct synod_message){.type = SYNOD_MESSAGE_ASK, .id = 1});
+        rig_expect(&rig, ahead < WINDOW
+                             ? "to B: answer 1, hears a quorum, able, all up to slot 20 is chosen\n"
+                             : "to B: answer 1, hears a quorum, all up to slot 20 is chosen\n");
+        rig_deinit(&rig);
+    }
+}
+
 /* A has promised all that it has, so B asks it no more; others may take longer over that. */
 TEST(voters, wait_for_a_candidate_as_long_as_it_stands)
 {
