@@ -49,10 +49,10 @@ enum synod_status_flags {
     SYNOD_STATUS_VOUCHES = 2,  /* It hears its leader directly, and that leader said that it
                                * hears a phase 2 quorum. */
     SYNOD_STATUS_ABLE = 4,     /* It could lead: it hears quorums of both phases, itself included,
-                               * of members that can vote on what comes next. */
+                               * of members that can vote behind the longest prefix it hears of. */
     SYNOD_STATUS_PHASE2 = 8,   /* It hears a phase 2 quorum, itself included. */
     SYNOD_STATUS_STALLED = 16, /* Its disk makes no progress. */
-    SYNOD_STATUS_STANDS = 32,  /* It stands, and its phase 1 still lacks promises. */
+    SYNOD_STATUS_STANDS = 32,  /* It stands, hears a phase 1 quorum, and still lacks promises. */
 };
 
 struct synod_status_report {

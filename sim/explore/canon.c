@@ -77,6 +77,7 @@ static void settle_election(struct synod_core *core, int has_questions)
     settle_time(core, &e->quorum_ms);
     settle_time(core, &e->since_ms);
     e->failures = 0;
+    e->seen_chosen = 0;
     e->prng.state = 1;
     if (!has_questions) {
         e->question = e->question > 0;

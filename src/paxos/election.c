@@ -358,11 +358,17 @@ static void consider_calm(struct synod_core *c)
 }
 
 /* Of the quorum that a leader hears too many are too far behind to vote; and somebody that it hears
- * could do without them. As long as it leads, nobody else stands. */
-static int leads_in_vain(const struct synod_core *c)
+ * could do without them. As long as it leads, nobody else stands. Not if anything was chosen since
+ * it looked last: how far the others are is known as of their last answers, and in a heartbeat more
+ * than a window may be chosen. */
+static int leads_in_vain(struct synod_core *c)
 {
+    const synod_slot seen = c->election.seen_chosen;
     assert(c->proposer.state == PROPOSER_LEADING);
-    return !quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_voters(c)) &&
+    assert(seen <= c->learner.chosen);
+    c->election.seen_chosen = c->learner.chosen;
+    return (c->learner.chosen == seen || MUTANT(148)) &&
+           !quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_voters(c)) &&
            hearing_one_is_able(c);
 }
 

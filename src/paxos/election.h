@@ -38,6 +38,7 @@ struct election {
     uint64_t candidate_ms;      /* When another member last asked for what we have promised to it;
                                  * 0: never. */
     uint64_t quorum_ms;         /* When a leader last heard a phase 2 quorum. */
+    synod_slot seen_chosen;     /* What was chosen when a leader last looked for one. */
     uint64_t since_ms;          /* When `leader` became that. */
     uint32_t failures;          /* Times that we lost a ballot of ours, since a leader last stayed
                                  * for an election time-out. */

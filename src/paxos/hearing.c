@@ -46,19 +46,28 @@ synod_slot hearing_reach(const struct synod_core *c, uint32_t position)
                                                  : peer->chosen + c->options.window;
 }
 
-/* Those heard that can vote on the next slot of ours: who is more than a window behind cannot
- * before it has caught up, however often it answers. */
-uint32_t hearing_voters(const struct synod_core *c)
+/* Those heard that can vote on the slot behind `chosen`: who is a window behind it cannot before it
+ * has caught up, however often it answers. */
+static uint32_t voters_behind(const struct synod_core *c, synod_slot chosen)
 {
     uint32_t set = hearing_set(c);
-    assert(c->learner.chosen < SYNOD_SLOT_ALL);
+    assert(chosen >= c->learner.chosen);
+    assert(chosen <= SYNOD_SLOT_MAX);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self && hearing_reach(c, i) <= c->learner.chosen && !MUTANT(145)) {
+        const synod_slot reach =
+            i == c->self ? c->learner.chosen + c->options.window : hearing_reach(c, i);
+        if (reach <= chosen && !MUTANT(145)) {
             set &= ~(1u << i);
         }
     }
     assert((set & ~hearing_set(c)) == 0);
     return set;
+}
+
+uint32_t hearing_voters(const struct synod_core *c)
+{
+    assert(c->learner.chosen <= SYNOD_SLOT_MAX);
+    return voters_behind(c, c->learner.chosen);
 }
 
 int hearing_leads(const struct synod_status_report *status)
@@ -154,26 +163,27 @@ int hearing_is_far_behind(const struct synod_core *c)
     return 0;
 }
 
-/* A window behind one that is heard, we could not vote for it: it must not make room for us. */
-static int could_vote_for_all(const struct synod_core *c)
+/* The longest prefix that is known to be chosen, as far as we hear: whoever leads has to come up to
+ * it first. */
+static synod_slot longest_prefix(const struct synod_core *c)
 {
-    assert(c->options.window > 0);
-    assert(c->learner.chosen <= SYNOD_SLOT_MAX);
+    synod_slot chosen = c->learner.chosen;
+    assert(chosen <= SYNOD_SLOT_MAX);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self && hearing_of(c, i) &&
-            c->election.peers[i].chosen >= c->learner.chosen + c->options.window && !MUTANT(147)) {
-            return 0;
+        const synod_slot theirs = c->election.peers[i].chosen;
+        if (i != c->self && hearing_of(c, i) && theirs > chosen && !MUTANT(147)) {
+            chosen = theirs;
         }
     }
-    return 1;
+    return chosen;
 }
 
 int hearing_is_able(const struct synod_core *c)
 {
-    const uint32_t set = hearing_voters(c);
+    const uint32_t set = voters_behind(c, longest_prefix(c));
     assert((set >> c->options.members.count) == 0);
-    return !hearing_is_far_behind(c) && could_vote_for_all(c) &&
-           quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
+    return !c->is_stopping && c->round < SYNOD_ROUND_MAX && !hearing_is_far_behind(c) &&
+           (set & 1u << c->self) != 0 && quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
            quorum_is_met(&c->options.members, QUORUM_PHASE2, set);
 }
 
@@ -198,7 +208,8 @@ struct synod_status_report hearing_status(const struct synod_core *c)
     if (leads) {
         status.flags |= SYNOD_STATUS_LEADS;
     }
-    if (c->proposer.state == PROPOSER_PREPARING) {
+    if (c->proposer.state == PROPOSER_PREPARING &&
+        quorum_is_met(&c->options.members, QUORUM_PHASE1, hearing_set(c))) {
         status.flags |= SYNOD_STATUS_STANDS;
     }
     if (can_vouch(c) && !MUTANT(73)) {

@@ -63,6 +63,33 @@ TEST(voters, leader_stays_where_nobody_has_enough_of_them)
     assert_true(leads_on(0, FAR_BEHIND));
 }
 
+/* What is known of others is as old as their last answers: they may have voted for much since. */
+TEST(voters, leader_stays_while_it_gets_on)
+{
+    struct rig rig;
+    start_with_twenty_slots(&rig, 3);
+    rig_lead(&rig);
+    const uint64_t round = rig_status(&rig).promised.round;
+    for (uint64_t i = 1; i <= 3 * WINDOW; i++) {
+        assert_int_equal(rig_propose(&rig, i), 0);
+        rig_flush(&rig);
+        rig_accepted(&rig, C, round, CHOSEN + i, i);
+        answer(&rig, B, CHOSEN, SYNOD_STATUS_ABLE);
+        answer(&rig, C, CHOSEN, SYNOD_STATUS_ABLE);
+        rig_forget(&rig);
+        rig_tick(&rig, 100);
+        assert_int_equal(rig.role, SYNOD_ROLE_LEADER);
+    }
+    assert_int_equal(rig_status(&rig).chosen, CHOSEN + 3 * WINDOW);
+    for (int i = 0; i < 12; i++) {
+        answer(&rig, B, CHOSEN, SYNOD_STATUS_ABLE);
+        answer(&rig, C, CHOSEN, SYNOD_STATUS_ABLE);
+        rig_tick(&rig, 100);
+    }
+    assert_int_equal(rig.role, SYNOD_ROLE_FOLLOWER);
+    rig_deinit(&rig);
+}
+
 static uint64_t time_until_it_stands(uint32_t flags_of_b)
 {
     struct rig rig;
@@ -117,6 +144,21 @@ TEST(voters, of_whom_one_is_a_window_ahead_make_nobody_able)
                              : "to B: answer 1, hears a quorum, all up to slot 20 is chosen\n");
         rig_deinit(&rig);
     }
+}
+
+/* A is within C's window, and D within A's; but whoever leads has to come up to C first, and D
+ * cannot vote there. */
+TEST(voters, count_behind_the_longest_prefix_that_is_heard_of)
+{
+    struct rig rig;
+    start_with_twenty_slots(&rig, 5);
+    rig.shows_heartbeats = 1;
+    answer(&rig, C, CHOSEN + 1, 0);
+    answer(&rig, D, NEAR, 0);
+    rig_forget(&rig);
+    rig_message(&rig, B, (struct synod_message){.type = SYNOD_MESSAGE_ASK, .id = 1});
+    rig_expect(&rig, "to B: answer 1, hears a quorum, all up to slot 20 is chosen\n");
+    rig_deinit(&rig);
 }
 
 /* A has promised all that it has, so B asks it no more; others may take longer over that. */
