@@ -525,7 +525,7 @@ void synod_core_status(const struct synod_core *c, struct synod_status *status)
         .promised = c->acceptor.promised,
         .leader = c->election.leader,
         .chosen = c->learner.chosen,
-        .last = c->acceptor.last > c->learner.last ? c->acceptor.last : c->learner.last,
+        .last = hearing_last(c),
         .round = c->round,
         .in_flight = proposer_in_flight(c),
         .hears = quorum_count(hearing_set(c)),

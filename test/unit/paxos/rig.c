@@ -275,13 +275,20 @@ void rig_promise(struct rig *rig, synod_member_id from, uint64_t round, synod_sl
 
 void rig_answer(struct rig *rig, synod_member_id from, uint32_t flags, struct synod_ballot leader)
 {
+    rig_answer_with(rig, from, 0, (struct synod_status_report){.leader = leader, .flags = flags});
+}
+
+void rig_answer_with(struct rig *rig, synod_member_id from, synod_slot chosen,
+                     struct synod_status_report report)
+{
     const struct synod_status status = rig_status(rig);
     const int leads = status.role == SYNOD_ROLE_LEADER;
     rig_message(rig, from,
                 (struct synod_message){.type = SYNOD_MESSAGE_ANSWER,
                                        .id = rig->question,
                                        .ballot = leads ? status.leader : rig_ballot(0, 0),
-                                       .status = {.leader = leader, .flags = flags}});
+                                       .chosen = chosen,
+                                       .status = report});
 }
 
 int rig_propose(struct rig *rig, uint64_t value)

@@ -89,6 +89,8 @@ void rig_accepted(struct rig *rig, synod_member_id from, uint64_t round, synod_s
                   uint64_t value);
 void rig_promise(struct rig *rig, synod_member_id from, uint64_t round, synod_slot chosen);
 void rig_answer(struct rig *rig, synod_member_id from, uint32_t flags, struct synod_ballot leader);
+void rig_answer_with(struct rig *rig, synod_member_id from, synod_slot chosen,
+                     struct synod_status_report report);
 int rig_propose(struct rig *rig, uint64_t value);
 
 /* B answers A's heartbeats and promises: A stands, and leads with round `round`; the lines of

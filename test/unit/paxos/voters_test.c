@@ -22,14 +22,8 @@ static void start_with_twenty_slots(struct rig *rig, uint32_t members)
 
 static void answer(struct rig *rig, synod_member_id from, synod_slot chosen, uint32_t flags)
 {
-    const struct synod_status status = rig_status(rig);
-    const int leads = status.role == SYNOD_ROLE_LEADER;
-    rig_message(rig, from,
-                (struct synod_message){.type = SYNOD_MESSAGE_ANSWER,
-                                       .id = rig->question,
-                                       .ballot = leads ? status.leader : rig_ballot(0, 0),
-                                       .chosen = chosen,
-                                       .status = {.last = chosen, .flags = flags}});
+    rig_answer_with(rig, from, chosen,
+                    (struct synod_status_report){.last = chosen, .flags = flags});
 }
 
 /* A leads five, of whom B and D answer it. Does it still, after three seconds? */
