@@ -45,6 +45,14 @@ static inline void core_see_round(struct synod_core *c, struct synod_ballot ball
 /* Learn from somebody else that `entry` is chosen. */
 void core_learn(struct synod_core *c, const struct synod_entry *entry, struct outbox *out);
 
+/* Not once it stops, nor when a member that is broken has named the last round that anybody
+ * believes. */
+static inline int core_may_stand(const struct synod_core *c)
+{
+    assert(c->acceptor.promised.round <= c->round);
+    return !c->is_stopping && c->round < SYNOD_ROUND_MAX;
+}
+
 /* True while records have waited for the disk longer than a member may be silent. */
 static inline int core_disk_is_stalled(const struct synod_core *c)
 {

@@ -305,17 +305,10 @@ static void stand(struct synod_core *c, enum synod_why why, struct outbox *out)
     assert(c->proposer.state == PROPOSER_PREPARING);
 }
 
-/* A member that is broken may have named the last round that anybody believes. */
-static int has_rounds_left(const struct synod_core *c)
-{
-    assert(c->acceptor.promised.round <= c->round);
-    return c->round < SYNOD_ROUND_MAX;
-}
-
 /* Who leads, or stands already, does so again: a ballot is used for one phase 1. */
 void election_on_asked_to_stand(struct synod_core *c, struct outbox *out)
 {
-    if (c->is_started && !c->is_stopping && has_rounds_left(c)) {
+    if (c->is_started && core_may_stand(c)) {
         proposer_step_down(c, SYNOD_WHY_ASKED);
         stand(c, SYNOD_WHY_ASKED, out);
         assert(synod_ballot_is_none(c->election.leader));
@@ -327,7 +320,7 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
     const uint32_t heard = hearing_set(c);
-    const int may_stand = !c->is_stopping && has_rounds_left(c) && !core_disk_is_stalled(c) &&
+    const int may_stand = core_may_stand(c) && !core_disk_is_stalled(c) &&
                           c->proposer.state == PROPOSER_IDLE &&
                           quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
                           quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) &&

@@ -182,8 +182,8 @@ int hearing_is_able(const struct synod_core *c)
 {
     const uint32_t set = voters_behind(c, longest_prefix(c));
     assert((set >> c->options.members.count) == 0);
-    return !c->is_stopping && c->round < SYNOD_ROUND_MAX && !hearing_is_far_behind(c) &&
-           (set & 1u << c->self) != 0 && quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
+    return core_may_stand(c) && !hearing_is_far_behind(c) && (set & 1u << c->self) != 0 &&
+           quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
            quorum_is_met(&c->options.members, QUORUM_PHASE2, set);
 }
 
