@@ -53,6 +53,8 @@ enum synod_status_flags {
     SYNOD_STATUS_PHASE2 = 8,   /* It hears a phase 2 quorum, itself included. */
     SYNOD_STATUS_STALLED = 16, /* Its disk makes no progress. */
     SYNOD_STATUS_STANDS = 32,  /* It stands, hears a phase 1 quorum, and still lacks promises. */
+    SYNOD_STATUS_HEARS_ABLE = 64, /* It could not lead, and hears one that could, and that it
+                                   * does not follow. */
 };
 
 struct synod_status_report {

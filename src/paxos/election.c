@@ -279,19 +279,21 @@ static uint32_t rank(const struct synod_core *c)
 }
 
 /* The best placed goes first, at once but for a little chance; each other one half a heartbeat
- * later, and whoever failed draws from a range that doubles. Who would first have to catch up, or
+ * later, and whoever failed draws from a range that doubles, up to an election time-out at least:
+ * messages are promised a share of that, whatever the heartbeat. Who would first have to catch up, or
  * to wait until others have, leaves those that need not time for an election. */
 static uint64_t draw_delay(struct synod_core *c)
 {
     const uint64_t heartbeat = c->options.heartbeat_ms;
     const int should_wait =
-        hearing_is_far_behind(c) || (!hearing_is_able(c) && hearing_one_is_able(c));
+        hearing_is_far_behind(c) || (!hearing_is_able(c) && hearing_of_one_able(c));
     const uint64_t handicap = should_wait ? c->options.election_ms : 0;
     assert(c->proposer.state == PROPOSER_IDLE);
     assert(c->election.failures <= FAILURES_MAX);
-    const uint64_t range = c->election.failures == 0
-                               ? 1 + heartbeat / 8
-                               : 1 + (heartbeat << (c->election.failures - 1));
+    const uint64_t least = c->options.election_ms >> (FAILURES_MAX - 1);
+    const uint64_t step = heartbeat > least || MUTANT(151) ? heartbeat : least;
+    const uint64_t range =
+        c->election.failures == 0 ? 1 + heartbeat / 8 : 1 + (step << (c->election.failures - 1));
     return MUTANT(55) ? 0
                       : handicap + rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
 }
@@ -351,7 +353,7 @@ static void consider_calm(struct synod_core *c)
 }
 
 /* Of the quorum that a leader hears too many are too far behind to vote; and somebody that it hears
- * could do without them. As long as it leads, nobody else stands. Not if anything was chosen since
+ * of could do without them. As long as it leads, nobody else stands. Not if anything was chosen since
  * it looked last: how far the others are is known as of their last answers, and in a heartbeat more
  * than a window may be chosen. */
 static int leads_in_vain(struct synod_core *c)
@@ -362,7 +364,7 @@ static int leads_in_vain(struct synod_core *c)
     c->election.seen_chosen = c->learner.chosen;
     return (c->learner.chosen == seen || MUTANT(148)) &&
            !quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_voters(c)) &&
-           hearing_one_is_able(c);
+           hearing_of_one_able(c);
 }
 
 static void consider_giving_up(struct synod_core *c)

@@ -178,25 +178,49 @@ static synod_slot longest_prefix(const struct synod_core *c)
     return chosen;
 }
 
+/* Who is behind can promise as well as any. */
 int hearing_is_able(const struct synod_core *c)
 {
-    const uint32_t set = voters_behind(c, longest_prefix(c));
-    assert((set >> c->options.members.count) == 0);
-    return core_may_stand(c) && !hearing_is_far_behind(c) && (set & 1u << c->self) != 0 &&
-           quorum_is_met(&c->options.members, QUORUM_PHASE1, set) &&
-           quorum_is_met(&c->options.members, QUORUM_PHASE2, set);
+    const uint32_t voters = voters_behind(c, longest_prefix(c));
+    assert((voters >> c->options.members.count) == 0);
+    return core_may_stand(c) && !hearing_is_far_behind(c) && (voters & 1u << c->self) != 0 &&
+           quorum_is_met(&c->options.members, QUORUM_PHASE1, hearing_set(c)) &&
+           quorum_is_met(&c->options.members, QUORUM_PHASE2, voters);
 }
 
-int hearing_one_is_able(const struct synod_core *c)
+/* Those heard that say one of `flags` of themselves. */
+static uint32_t those_that_say(const struct synod_core *c, uint32_t flags)
 {
-    assert(c->self < c->options.members.count);
+    uint32_t set = 0;
+    assert(flags != 0);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self && hearing_of(c, i) &&
-            (c->election.peers[i].status.flags & SYNOD_STATUS_ABLE) != 0) {
-            return 1;
+        if (i != c->self && hearing_of(c, i) && (c->election.peers[i].status.flags & flags) != 0) {
+            set |= 1u << i;
         }
     }
-    return 0;
+    assert((set & 1u << c->self) == 0);
+    return set;
+}
+
+/* At first hand or at second: those that somebody needs who could lead need not hear one another,
+ * and then none of them could. */
+int hearing_of_one_able(const struct synod_core *c)
+{
+    assert(c->self < c->options.members.count);
+    return those_that_say(c, SYNOD_STATUS_ABLE | (MUTANT(149) ? 0 : SYNOD_STATUS_HEARS_ABLE)) != 0;
+}
+
+/* Never at third hand, or two would tell each other for ever. Not of the one that we follow: it
+ * asks whether there is another. */
+static int hears_another_able(const struct synod_core *c)
+{
+    const int leader = quorum_position(&c->options.members, c->election.leader.member);
+    uint32_t set = those_that_say(c, SYNOD_STATUS_ABLE);
+    assert(leader >= 0 || synod_ballot_is_none(c->election.leader));
+    if (leader >= 0 && !MUTANT(150)) {
+        set &= ~(1u << leader);
+    }
+    return set != 0;
 }
 
 struct synod_status_report hearing_status(const struct synod_core *c)
@@ -218,6 +242,8 @@ struct synod_status_report hearing_status(const struct synod_core *c)
     }
     if (hearing_is_able(c)) {
         status.flags |= SYNOD_STATUS_ABLE;
+    } else if (hears_another_able(c)) {
+        status.flags |= SYNOD_STATUS_HEARS_ABLE;
     }
     if (quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_set(c))) {
         status.flags |= SYNOD_STATUS_PHASE2;

@@ -40,10 +40,10 @@ int hearing_has_leader(const struct synod_core *c);
 synod_member_id hearing_via(const struct synod_core *c);
 
 /* Whether we lack more than our window holds of what one that is heard knows; whether we could
- * lead; whether we hear another that says it could. */
+ * lead; whether we hear another that says it could, or one that says it hears such a one. */
 int hearing_is_far_behind(const struct synod_core *c);
 int hearing_is_able(const struct synod_core *c);
-int hearing_one_is_able(const struct synod_core *c);
+int hearing_of_one_able(const struct synod_core *c);
 
 /* What we say of ourselves. */
 struct synod_status_report hearing_status(const struct synod_core *c);

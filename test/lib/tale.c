@@ -131,6 +131,7 @@ static void add_status(const struct tale *tale, const struct synod_message *m, c
     add(text, size, "%s", (flags & SYNOD_STATUS_VOUCHES) != 0 ? ", vouches" : "");
     add(text, size, "%s", (flags & SYNOD_STATUS_PHASE2) != 0 ? ", hears a quorum" : "");
     add(text, size, "%s", (flags & SYNOD_STATUS_ABLE) != 0 ? ", able" : "");
+    add(text, size, "%s", (flags & SYNOD_STATUS_HEARS_ABLE) != 0 ? ", hears one able" : "");
     add(text, size, "%s", (flags & SYNOD_STATUS_STANDS) != 0 ? ", stands" : "");
     add(text, size, "%s", (flags & SYNOD_STATUS_STALLED) != 0 ? ", disk stalled" : "");
 }

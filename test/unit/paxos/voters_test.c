@@ -51,6 +51,14 @@ TEST(voters, leader_makes_room_for_one_that_has_enough_of_them)
     assert_true(leads_on(SYNOD_STATUS_ABLE, NEAR));
 }
 
+/* Of seven, F hears B, D and E, and nobody else hears more than three that can vote: only by B does
+ * A learn that it is in the way. */
+TEST(voters, leader_makes_room_for_one_that_it_hears_of)
+{
+    assert_false(leads_on(SYNOD_STATUS_HEARS_ABLE, FAR_BEHIND));
+    assert_true(leads_on(SYNOD_STATUS_HEARS_ABLE, NEAR));
+}
+
 /* There is nobody else, and others may read: so it waits until D has caught up. */
 TEST(voters, leader_stays_where_nobody_has_enough_of_them)
 {
@@ -103,6 +111,7 @@ TEST(voters, who_has_too_few_leaves_others_the_time_to_stand)
 {
     assert_in_range(time_until_it_stands(0), 0, 300);
     assert_in_range(time_until_it_stands(SYNOD_STATUS_ABLE), 1000, 1300);
+    assert_in_range(time_until_it_stands(SYNOD_STATUS_HEARS_ABLE), 1000, 1300);
 }
 
 TEST(voters, make_whoever_hears_them_able)
@@ -138,6 +147,54 @@ TEST(voters, of_whom_one_is_a_window_ahead_make_nobody_able)
                              : "to B: answer 1, hears a quorum, all up to slot 20 is chosen\n");
         rig_deinit(&rig);
     }
+}
+
+/* E leads, or C does. Who only hears of somebody able does not pass that on. */
+TEST(voters, are_told_of_another_that_could_lead)
+{
+    static const struct {
+        synod_member_id leader;
+        uint32_t flags_of_c;
+        const char *said;
+    } cases[] = {
+        {E, SYNOD_STATUS_ABLE, "to B: answer 1, follows 30.E, hears one able\n"},
+        {C, SYNOD_STATUS_ABLE, "to B: answer 1, follows 30.C\n"},
+        {E, SYNOD_STATUS_HEARS_ABLE, "to B: answer 1, follows 30.E\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+        rig_init(&rig, 5);
+        rig_start(&rig);
+        rig.shows_heartbeats = 1;
+        const uint32_t leads = SYNOD_STATUS_VOUCHES;
+        rig_answer(&rig, C, leads | cases[i].flags_of_c, rig_ballot(30, cases[i].leader));
+        rig_forget(&rig);
+        rig_message(&rig, B, (struct synod_message){.type = SYNOD_MESSAGE_ASK, .id = 1});
+        rig_expect(&rig, cases[i].said);
+        rig_deinit(&rig);
+    }
+}
+
+/* Of four, any two may vote and any three must promise: who is behind can do that. */
+TEST(voters, need_no_more_than_promises_of_those_behind)
+{
+    struct rig rig;
+    rig_init(&rig, 4);
+    rig.options.window = WINDOW;
+    rig.options.pipeline_max = 8;
+    rig.options.members.phase2 = 2;
+    rig_start(&rig);
+    for (synod_slot slot = 1; slot <= CHOSEN; slot++) {
+        rig_learn(&rig, C, slot, 7, CHOSEN);
+    }
+    rig_flush(&rig);
+    rig.shows_heartbeats = 1;
+    answer(&rig, B, CHOSEN, 0);
+    answer(&rig, D, FAR_BEHIND, 0);
+    rig_forget(&rig);
+    rig_message(&rig, C, (struct synod_message){.type = SYNOD_MESSAGE_ASK, .id = 1});
+    rig_expect(&rig, "to C: answer 1, hears a quorum, able, all up to slot 20 is chosen\n");
+    rig_deinit(&rig);
 }
 
 /* A is within C's window, and D within A's; but whoever leads has to come up to C first, and D
