@@ -317,7 +317,7 @@ int cluster_step(struct cluster *c, uint32_t member, struct synod_event event)
     const int outcome = synod_core_step(m->core, &event, m->effects);
     note(c, (struct cluster_note){CLUSTER_STEPPED, .member = member, .event = &event,
                                   .effects = m->effects});
-    m->proposed = m->effects->proposed;
+    m->proposed = event.type == SYNOD_EVENT_PROPOSE ? m->effects->proposed : m->proposed;
     m->wake_at_ms = m->effects->wake_at_ms;
     for (uint32_t i = 0; i < m->effects->record_count; i++) {
         append_record(c, member, &m->effects->records[i]);

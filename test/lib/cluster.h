@@ -49,7 +49,7 @@ struct cluster_member {
     uint64_t lives; /* Begun so far. */
     uint64_t wake_at_ms;
     uint32_t is_restoring;
-    synod_slot proposed; /* Of the last step. */
+    synod_slot proposed; /* The last slot that it proposed in. */
     synod_slot snapshot; /* On its disk. */
     synod_slot applied;
     struct synod_ballot told;   /* The highest promise that others were told of. */
