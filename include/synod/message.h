@@ -55,10 +55,12 @@ enum synod_status_flags {
     SYNOD_STATUS_STANDS = 32,  /* It stands, hears a phase 1 quorum, and still lacks promises. */
     SYNOD_STATUS_HEARS_ABLE = 64, /* It could not lead, and hears one that could, and that it
                                    * does not follow. */
+    SYNOD_STATUS_AWAITS = 128,    /* It has promised to another that stands, under `leader`, and
+                                   * leaves it its time. */
 };
 
 struct synod_status_report {
-    struct synod_ballot leader; /* The ballot that it follows or leads; none if none. */
+    struct synod_ballot leader; /* The ballot that it follows, leads or awaits; none if none. */
     synod_slot last;            /* The highest slot that it voted on or knows chosen. */
     uint32_t flags;             /* enum synod_status_flags, or'ed. */
 };

@@ -231,29 +231,6 @@ void election_on_prepare(struct synod_core *c, const struct synod_message *m)
     }
 }
 
-/* Who has our promise, is heard, and has asked for it within the election time-out is busy. So is
- * one that says that it stands: who has promised all is not asked again, and others' promises may
- * take longer. Unless our votes are beyond its window: then it cannot take the promise before it
- * has caught up. */
-static int awaits_candidate(const struct synod_core *c)
-{
-    const uint64_t asked_ms = c->election.candidate_ms;
-    const int position = quorum_position(&c->options.members, c->acceptor.promised.member);
-    assert(asked_ms <= c->now_ms);
-    assert(asked_ms == 0 || position >= 0);
-    if (position >= 0 && !MUTANT(124) &&
-        hearing_last(c) > c->election.peers[position].status.last + c->options.window) {
-        return 0;
-    }
-    if (asked_ms == 0 || (uint32_t)position == c->self || !hearing_of(c, (uint32_t)position) ||
-        MUTANT(94)) {
-        return 0;
-    }
-    const uint32_t flags = c->election.peers[position].status.flags;
-    return c->now_ms - asked_ms < c->options.election_ms ||
-           ((flags & SYNOD_STATUS_STANDS) != 0 && !MUTANT(146));
-}
-
 void election_on_stop(struct synod_core *c, struct outbox *out)
 {
     assert(c->is_stopping);
@@ -278,24 +255,31 @@ static uint32_t rank(const struct synod_core *c)
     return better;
 }
 
+/* Who would first have to catch up, or to wait until others have, leaves those that need not time for
+ * an election. */
+static uint64_t handicap_ms(const struct synod_core *c)
+{
+    const int should_wait =
+        hearing_is_far_behind(c) || (!hearing_is_able(c) && hearing_of_one_able(c));
+    assert(c->proposer.state == PROPOSER_IDLE);
+    assert(c->options.election_ms > 0);
+    return should_wait ? c->options.election_ms : 0;
+}
+
 /* The best placed goes first, at once but for a little chance; each other one half a heartbeat
  * later, and whoever failed draws from a range that doubles, up to an election time-out at least:
- * messages are promised a share of that, whatever the heartbeat. Who would first have to catch up, or
- * to wait until others have, leaves those that need not time for an election. */
+ * messages are promised a share of that, whatever the heartbeat. */
 static uint64_t draw_delay(struct synod_core *c)
 {
     const uint64_t heartbeat = c->options.heartbeat_ms;
-    const int should_wait =
-        hearing_is_far_behind(c) || (!hearing_is_able(c) && hearing_of_one_able(c));
-    const uint64_t handicap = should_wait ? c->options.election_ms : 0;
-    assert(c->proposer.state == PROPOSER_IDLE);
-    assert(c->election.failures <= FAILURES_MAX);
     const uint64_t least = c->options.election_ms >> (FAILURES_MAX - 1);
     const uint64_t step = heartbeat > least || MUTANT(151) ? heartbeat : least;
+    assert(c->election.failures <= FAILURES_MAX);
     const uint64_t range =
         c->election.failures == 0 ? 1 + heartbeat / 8 : 1 + (step << (c->election.failures - 1));
-    return MUTANT(55) ? 0
-                      : handicap + rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
+    const uint64_t delay = rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
+    assert(delay < UINT32_MAX);
+    return MUTANT(55) ? 0 : handicap_ms(c) + delay;
 }
 
 static void stand(struct synod_core *c, enum synod_why why, struct outbox *out)
@@ -322,11 +306,11 @@ static void consider_standing(struct synod_core *c, struct outbox *out)
 {
     struct election *e = &c->election;
     const uint32_t heard = hearing_set(c);
-    const int may_stand = core_may_stand(c) && !core_disk_is_stalled(c) &&
-                          c->proposer.state == PROPOSER_IDLE &&
-                          quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
-                          quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) &&
-                          !hearing_sees_leader(c) && !awaits_candidate(c);
+    const int may_stand =
+        core_may_stand(c) && !core_disk_is_stalled(c) && c->proposer.state == PROPOSER_IDLE &&
+        quorum_is_met(&c->options.members, QUORUM_PHASE1, heard) &&
+        quorum_is_met(&c->options.members, QUORUM_PHASE2, heard) && !hearing_sees_leader(c) &&
+        !hearing_awaits(c) && !hearing_of_one_that_awaits(c);
     if (!may_stand) {
         e->stand_ms = 0;
         return;

@@ -223,6 +223,56 @@ static int hears_another_able(const struct synod_core *c)
     return set != 0;
 }
 
+/* The position of another that asked for our promise, has it and is heard; or -1. Not if our votes are
+ * beyond its window: then it cannot take the promise before it has caught up. */
+static int candidate(const struct synod_core *c)
+{
+    const int position = quorum_position(&c->options.members, c->acceptor.promised.member);
+    assert(c->election.candidate_ms <= c->now_ms);
+    assert(c->election.candidate_ms == 0 || position >= 0);
+    if (position >= 0 && !MUTANT(124) &&
+        hearing_last(c) > c->election.peers[position].status.last + c->options.window) {
+        return -1;
+    }
+    if (c->election.candidate_ms == 0 || (uint32_t)position == c->self ||
+        !hearing_of(c, (uint32_t)position) || MUTANT(94)) {
+        return -1;
+    }
+    return position;
+}
+
+static int awaits_one_that_stands(const struct synod_core *c)
+{
+    const int position = candidate(c);
+    assert(position < (int)c->options.members.count);
+    return position >= 0 && !MUTANT(146) &&
+           (c->election.peers[position].status.flags & SYNOD_STATUS_STANDS) != 0;
+}
+
+/* Who has asked for our promise within the election time-out is busy. So is one that says that it
+ * stands: who has promised all is not asked again, and others' promises may take longer. */
+int hearing_awaits(const struct synod_core *c)
+{
+    assert(c->election.candidate_ms <= c->now_ms);
+    return (candidate(c) >= 0 && c->now_ms - c->election.candidate_ms < c->options.election_ms) ||
+           awaits_one_that_stands(c);
+}
+
+/* The candidate need not hear us, nor we it: whoever promised to both would undo its phase 1, as often
+ * as that takes longer than we wait. Never at third hand. */
+int hearing_of_one_that_awaits(const struct synod_core *c)
+{
+    assert(c->self < c->options.members.count);
+    for (uint32_t i = 0; i < c->options.members.count; i++) {
+        const struct synod_status_report *status = &c->election.peers[i].status;
+        if (i != c->self && hearing_of(c, i) && (status->flags & SYNOD_STATUS_AWAITS) != 0 &&
+            status->leader.member != c->options.self && !MUTANT(152)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 struct synod_status_report hearing_status(const struct synod_core *c)
 {
     const int leads = c->proposer.state == PROPOSER_LEADING;
@@ -235,6 +285,11 @@ struct synod_status_report hearing_status(const struct synod_core *c)
     if (c->proposer.state == PROPOSER_PREPARING &&
         quorum_is_met(&c->options.members, QUORUM_PHASE1, hearing_set(c))) {
         status.flags |= SYNOD_STATUS_STANDS;
+    }
+    if (c->proposer.state == PROPOSER_IDLE && synod_ballot_is_none(status.leader) &&
+        awaits_one_that_stands(c)) {
+        status.flags |= SYNOD_STATUS_AWAITS;
+        status.leader = c->acceptor.promised;
     }
     if (can_vouch(c) && !MUTANT(73)) {
         assert(!leads); /* Nobody vouches for itself. */

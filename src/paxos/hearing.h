@@ -45,6 +45,11 @@ int hearing_is_far_behind(const struct synod_core *c);
 int hearing_is_able(const struct synod_core *c);
 int hearing_of_one_able(const struct synod_core *c);
 
+/* Whether we have promised to another that stands, and leave it its time; whether we hear one that
+ * does, for another than us. */
+int hearing_awaits(const struct synod_core *c);
+int hearing_of_one_that_awaits(const struct synod_core *c);
+
 /* What we say of ourselves. */
 struct synod_status_report hearing_status(const struct synod_core *c);
 

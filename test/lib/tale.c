@@ -126,7 +126,8 @@ static void add_status(const struct tale *tale, const struct synod_message *m, c
     if ((flags & SYNOD_STATUS_LEADS) != 0) {
         add(text, size, ", leads");
     } else if (!synod_ballot_is_none(m->status.leader)) {
-        add(text, size, ", follows %s", tale_ballot(tale, m->status.leader, ballot, sizeof ballot));
+        add(text, size, ", %s %s", (flags & SYNOD_STATUS_AWAITS) != 0 ? "awaits" : "follows",
+            tale_ballot(tale, m->status.leader, ballot, sizeof ballot));
     }
     add(text, size, "%s", (flags & SYNOD_STATUS_VOUCHES) != 0 ? ", vouches" : "");
     add(text, size, "%s", (flags & SYNOD_STATUS_PHASE2) != 0 ? ", hears a quorum" : "");

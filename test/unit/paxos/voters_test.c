@@ -234,3 +234,45 @@ TEST(voters, wait_for_a_candidate_as_long_as_it_stands)
     assert_int_equal(rig.role, SYNOD_ROLE_CANDIDATE);
     rig_deinit(&rig);
 }
+
+/* What B says while A does not hear the candidate itself. Does A stand within five seconds? */
+static int stands_beside(struct synod_ballot awaited)
+{
+    struct rig rig;
+    rig_init(&rig, 5);
+    rig_start(&rig);
+    for (int i = 0; i < 50 && rig.role == SYNOD_ROLE_FOLLOWER; i++) {
+        rig_answer(&rig, B, SYNOD_STATUS_AWAITS, awaited);
+        rig_answer(&rig, D, 0, (struct synod_ballot){0});
+        rig_tick(&rig, 100);
+    }
+    const int stands = rig.role == SYNOD_ROLE_CANDIDATE;
+    rig_deinit(&rig);
+    return stands;
+}
+
+TEST(voters, wait_for_a_candidate_that_they_hear_of)
+{
+    assert_false(stands_beside(rig_ballot(5, C)));
+    assert_true(stands_beside(rig_ballot(5, A)));
+}
+
+TEST(voters, say_whom_they_await_while_it_stands)
+{
+    struct rig rig;
+    rig_init(&rig, 3);
+    rig_start(&rig);
+    rig_prepare(&rig, C, 5, 1);
+    rig_flush(&rig);
+    rig.shows_heartbeats = 1;
+    for (uint64_t i = 1; i <= 2; i++) {
+        answer(&rig, C, 0, i == 1 ? SYNOD_STATUS_STANDS : 0);
+        rig_forget(&rig);
+        rig_message(&rig, B, (struct synod_message){.type = SYNOD_MESSAGE_ASK, .id = i});
+        rig_expect(&rig,
+                   i == 1 ? "to B: answer 1, has promised 5.C, awaits 5.C, hears a quorum, able\n"
+                          : "to B: answer 2, has promised 5.C, hears a quorum, able\n");
+        rig_tick(&rig, 100);
+    }
+    rig_deinit(&rig);
+}
