@@ -255,8 +255,8 @@ static uint32_t rank(const struct synod_core *c)
     return better;
 }
 
-/* Who would first have to catch up, or to wait until others have, leaves those that need not time for
- * an election. */
+/* Who would first have to catch up, or to wait until others have, leaves those that need not time
+ * for an election. */
 static uint64_t handicap_ms(const struct synod_core *c)
 {
     const int should_wait =
@@ -274,11 +274,10 @@ static uint64_t draw_delay(struct synod_core *c)
     const uint64_t heartbeat = c->options.heartbeat_ms;
     const uint64_t least = c->options.election_ms >> (FAILURES_MAX - 1);
     const uint64_t step = heartbeat > least || MUTANT(151) ? heartbeat : least;
-    assert(c->election.failures <= FAILURES_MAX);
+    assert(step > 0 && c->election.failures <= FAILURES_MAX);
     const uint64_t range =
         c->election.failures == 0 ? 1 + heartbeat / 8 : 1 + (step << (c->election.failures - 1));
     const uint64_t delay = rank(c) * (heartbeat / 2) + prng_below(&c->election.prng, range);
-    assert(delay < UINT32_MAX);
     return MUTANT(55) ? 0 : handicap_ms(c) + delay;
 }
 
@@ -337,9 +336,9 @@ static void consider_calm(struct synod_core *c)
 }
 
 /* Of the quorum that a leader hears too many are too far behind to vote; and somebody that it hears
- * of could do without them. As long as it leads, nobody else stands. Not if anything was chosen since
- * it looked last: how far the others are is known as of their last answers, and in a heartbeat more
- * than a window may be chosen. */
+ * of could do without them. As long as it leads, nobody else stands. Not if anything was chosen
+ * since it looked last: how far the others are is known as of their last answers, and in a
+ * heartbeat more than a window may be chosen. */
 static int leads_in_vain(struct synod_core *c)
 {
     const synod_slot seen = c->election.seen_chosen;

@@ -149,14 +149,14 @@ synod_member_id hearing_via(const struct synod_core *c)
     return 0;
 }
 
-/* More behind one that is heard than its window holds: it could not take what phase 1 finds. */
+/* One that is heard knows what is beyond our window: we could not take what phase 1 finds. */
 int hearing_is_far_behind(const struct synod_core *c)
 {
-    const synod_slot last = hearing_last(c);
+    const synod_slot reach = c->learner.chosen + c->options.window;
     assert(c->options.window > 0);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
-        if (i != c->self && hearing_of(c, i) &&
-            c->election.peers[i].status.last > last + c->options.window && !MUTANT(123)) {
+        if (i != c->self && hearing_of(c, i) && c->election.peers[i].status.last > reach &&
+            !MUTANT(123)) {
             return 1;
         }
     }
@@ -223,15 +223,14 @@ static int hears_another_able(const struct synod_core *c)
     return set != 0;
 }
 
-/* The position of another that asked for our promise, has it and is heard; or -1. Not if our votes are
- * beyond its window: then it cannot take the promise before it has caught up. */
+/* The position of another that asked for our promise, has it and is heard; or -1. Not if our votes
+ * are beyond its window: then it cannot take the promise before it has caught up. */
 static int candidate(const struct synod_core *c)
 {
     const int position = quorum_position(&c->options.members, c->acceptor.promised.member);
     assert(c->election.candidate_ms <= c->now_ms);
     assert(c->election.candidate_ms == 0 || position >= 0);
-    if (position >= 0 && !MUTANT(124) &&
-        hearing_last(c) > c->election.peers[position].status.last + c->options.window) {
+    if (position >= 0 && !MUTANT(124) && hearing_last(c) > hearing_reach(c, (uint32_t)position)) {
         return -1;
     }
     if (c->election.candidate_ms == 0 || (uint32_t)position == c->self ||
@@ -258,15 +257,24 @@ int hearing_awaits(const struct synod_core *c)
            awaits_one_that_stands(c);
 }
 
-/* The candidate need not hear us, nor we it: whoever promised to both would undo its phase 1, as often
- * as that takes longer than we wait. Never at third hand. */
+/* Itself, too. */
+static int is_heard(const struct synod_core *c, synod_member_id member)
+{
+    const int position = quorum_position(&c->options.members, member);
+    assert(position < (int)c->options.members.count);
+    return position >= 0 && ((uint32_t)position == c->self || hearing_of(c, (uint32_t)position));
+}
+
+/* We need not hear the candidate: whoever promised to both of us would undo its phase 1, as often
+ * as that takes longer than we wait. Of one that we hear we know more than others do. Never at
+ * third hand. */
 int hearing_of_one_that_awaits(const struct synod_core *c)
 {
     assert(c->self < c->options.members.count);
     for (uint32_t i = 0; i < c->options.members.count; i++) {
         const struct synod_status_report *status = &c->election.peers[i].status;
         if (i != c->self && hearing_of(c, i) && (status->flags & SYNOD_STATUS_AWAITS) != 0 &&
-            status->leader.member != c->options.self && !MUTANT(152)) {
+            !is_heard(c, status->leader.member) && !MUTANT(152)) {
             return 1;
         }
     }
