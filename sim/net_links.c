@@ -1,7 +1,5 @@
 /* net_links.c -- what the links between nodes are like: how long a frame takes, and what may
  * befall it; cut, clogged and healed. */
-#include <string.h>
-
 #include "base/bytes.h"
 #include "sim/net_internal.h"
 
@@ -93,14 +91,24 @@ size_t net_backlog(const struct net *net, uint32_t from, uint32_t to, uint64_t h
 
 /* -- The world's side --------------------------------------------------------------------- */
 
+/* So many cuts overlap. */
+static void set_cuts(struct net *net, uint32_t from, uint32_t to, uint32_t cuts)
+{
+    const int was_cut = net->cuts[from][to] > 0;
+    net->cuts[from][to] = cuts;
+    if (was_cut != (cuts > 0)) {
+        world_show(net->world, cuts > 0 ? "link cut" : "link whole", from, to);
+    }
+}
+
 void net_cut(struct net *net, uint32_t from, uint32_t to)
 {
-    net->cuts[from][to]++;
+    set_cuts(net, from, to, net->cuts[from][to] + 1);
 }
 
 void net_mend(struct net *net, uint32_t from, uint32_t to)
 {
-    net->cuts[from][to] -= net->cuts[from][to] > 0;
+    set_cuts(net, from, to, net->cuts[from][to] - (net->cuts[from][to] > 0));
 }
 
 void net_place(struct net *net, uint32_t node, uint32_t other, uint64_t distance_us)
@@ -121,8 +129,7 @@ void net_clog(struct net *net, uint32_t from, uint32_t to, uint64_t until_us)
 
 void net_heal(struct net *net)
 {
-    memset(net->cuts, 0, sizeof net->cuts);
-    memset(net->clogged_until_us, 0, sizeof net->clogged_until_us);
+    net_heal_among(net, UINT64_MAX);
     net->calm = 0;
 }
 
@@ -132,7 +139,7 @@ void net_heal_among(struct net *net, uint64_t nodes)
     for (uint32_t from = 0; from < NET_NODES_MAX; from++) {
         for (uint32_t to = 0; to < NET_NODES_MAX; to++) {
             if (((nodes >> from) & (nodes >> to) & 1) != 0) {
-                net->cuts[from][to] = 0;
+                set_cuts(net, from, to, 0);
                 net->clogged_until_us[from][to] = 0;
             }
         }

@@ -146,9 +146,7 @@ void world_trace(struct world *world, const char *what, uint64_t first, uint64_t
 {
     const uint64_t fact[4] = {world->trace, world->now_us, first, second};
     world->trace = XXH3_64bits_withSeed(fact, sizeof fact, XXH3_64bits(what, strlen(what)));
-    if (world->witness != NULL) {
-        world->witness->on_fact(world->witness->context, world, what, first, second);
-    }
+    world_show(world, what, first, second);
     if (world->is_verbose) {
         printf("%9" PRIu64 ".%03" PRIu64 " ms  %-12s %" PRIu64 " %" PRIu64 "\n",
                world->now_us / 1000, world->now_us % 1000, what, first, second);

@@ -82,7 +82,16 @@ int world_chance(struct world *world, uint64_t numerator, uint64_t denominator);
 /* Enter a fact into the trace: a literal, and two numbers that say which. */
 void world_trace(struct world *world, const char *what, uint64_t first, uint64_t second);
 
-/* A frame arrived, or was lost. Not part of the trace by itself. */
+/* Something that is not part of the trace by itself, and only worth seeing; ... */
+static inline void world_show(const struct world *world, const char *what, uint64_t first,
+                              uint64_t second)
+{
+    if (world->witness != NULL) {
+        world->witness->on_fact(world->witness->context, world, what, first, second);
+    }
+}
+
+/* ... and a frame that arrived, or was lost. */
 static inline void world_show_frame(const struct world *world, const struct world_frame *frame)
 {
     if (world->witness != NULL) {
