@@ -121,6 +121,11 @@ $(BUILD)/marked/%.o: %.c | $(PROTO_H) $(SETUP)
 	$(Q)$(CC) $(CPPFLAGS) -DSYNOD_MARKS $(filter-out $(HARDEN),$(CFLAGS)) $(LTO) \
 	  $(call include_for,$<) -c -o $@ $<
 
+# A line that repeats a run must say how to build the same again.
+WORDS := $(strip $(if $(SAN),SAN=$(SAN)) $(if $(filter clang%,$(CC)),CC=$(CC)) \
+         $(if $(MUTATIONS),MUTATIONS=$(MUTATIONS)) $(if $(COVERAGE),COVERAGE=$(COVERAGE)))
+$(BUILD)/%/sim/repeat.o: private CPPFLAGS += -DSYNOD_BUILD_WORDS='"$(WORDS)"'
+
 # -- Linking -------------------------------------------------------------------------------
 
 define archive

@@ -95,7 +95,7 @@ int main(int argc, char **argv)
         return check_command(argc - 1, argv + 1);
     }
     if (argc > 1 && strcmp(argv[1], "explore") == 0) {
-        return explore_main(argc - 1, argv + 1);
+        return explore_main(argc - 1, argv + 1, argv[0]);
     }
     settings_parse(argc, argv, &settings);
     if (settings.has_list) {

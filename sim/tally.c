@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sim/repeat.h"
+
 enum {
     SEEDS_TO_SEE_ALL = 5000, /* What is rarest comes in one of a thousand. */
     UNDECIDED_SHARE = 100    /* One history in so many may be undecided. */
@@ -58,15 +60,11 @@ static void print_bar(const struct tally *tally)
             (double)tally->done / (elapsed > 0 ? elapsed : 1));
 }
 
-/* The line that repeats the seed. */
-static void print_line(const struct settings *settings, uint64_t seed)
+static struct run_options run_of(const struct tally *tally, uint64_t seed)
 {
-    if (settings->run.scenario != PARTITION_NONE) {
-        printf("    build/synod-sim --scenario %s --seed %" PRIu64 "\n",
-               partition_name(settings->run.scenario), seed);
-    } else {
-        printf("    make sim SEED=%" PRIu64 "\n", seed);
-    }
+    struct run_options run = tally->settings->run;
+    run.seed = seed;
+    return run;
 }
 
 static void describe(uint64_t seed, const struct run_result *result)
@@ -81,6 +79,7 @@ static void describe(uint64_t seed, const struct run_result *result)
 
 void tally_add(struct tally *tally, uint64_t seed, const struct run_result *result)
 {
+    const struct run_options run = run_of(tally, seed);
     tally->done++;
     tally->traces ^= result->trace;
     tally->simulated_us += result->simulated_us;
@@ -98,11 +97,11 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
     if (result->failure[0] != 0) {
         tally->failures++;
         printf("seed %" PRIu64 " failed: %s\n", seed, result->failure);
-        print_line(tally->settings, seed);
+        repeat_write(stdout, &run, "");
     } else if (result->doubt[0] != 0) {
         tally->undecided++;
         printf("seed %" PRIu64 " undecided: %s\n", seed, result->doubt);
-        print_line(tally->settings, seed);
+        repeat_write(stdout, &run, "");
     }
     if (tally->settings->is_single) {
         describe(seed, result);

@@ -13,6 +13,7 @@
 #include "sim/explore/scope.h"
 #include "sim/explore/search.h"
 #include "sim/explore/story.h"
+#include "sim/repeat.h"
 
 static const char HELP[] =
     "synod-sim explore: small clusters of the real core, in every order of events\n"
@@ -42,6 +43,7 @@ static const char HELP[] =
     "Two states are taken for one if 64 bits of their hashes are the same: see visited.h.\n";
 
 struct settings {
+    const char *program;
     const char *depth;
     const char *scope;
     const char *way;
@@ -193,8 +195,12 @@ static void show_violation(const struct search_options *options, const struct se
         return;
     }
     (void)show_story(options->scope, way, settings);
-    printf("  to see it again: synod-sim explore --depth %s --scope %s --replay %s\n",
-           settings->depth, options->scope->name, way);
+    printf("  to see it again: %s%s explore --depth %s --scope %s", repeat_environment(),
+           settings->program, settings->depth, options->scope->name);
+    if (repeat_mutant() != 0) {
+        printf(" --mutant %" PRIu32, repeat_mutant());
+    }
+    printf(" --replay '%s'\n", way);
     free(way);
 }
 
@@ -267,9 +273,9 @@ static const struct scope *find_scope(const struct scope *scopes, uint32_t count
     return NULL;
 }
 
-int explore_main(int argc, char **argv)
+int explore_main(int argc, char **argv, const char *program)
 {
-    struct settings settings = {.depth = "ci"};
+    struct settings settings = {.program = program, .depth = "ci"};
     uint32_t count = 0;
     parse(argc, argv, &settings);
     const struct scope *scopes = scope_list(settings.depth, &count);

@@ -244,7 +244,7 @@ class Partitions(Layer):
     def search(self, row):
         command, _ = self.command(row.number, "all")
         outcome = self.runner.run(row.number, command)
-        failed = re.findall(r"--scenario (\S+) --seed", outcome.text)
+        failed = re.findall(r"SCENARIO=(\S+) SEED=", outcome.text)
         for name in sorted(set(failed), key=lambda name: -failed.count(name)):
             killer = f"{name} {failed.count(name)}/{PARTITION_SEEDS}"
             again = self.repeat(row, killer)
