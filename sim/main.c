@@ -1,4 +1,5 @@
 /* main.c -- synod-sim: whole clusters in virtual time, one after the other, a seed each. */
+#include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,7 @@ static void run_seeds(const struct settings *settings, struct tally *tally)
     if (settings->is_single) {
         run_one(settings, tally);
     } else if (farm_run(&options, count_seed, tally) != 0) {
-        printf("synod-sim: a process that ran seeds has died\n");
+        printf("synod-sim: not all seeds ran: a process is missing\n");
         tally->failures++;
     }
 }
@@ -114,6 +115,9 @@ int main(int argc, char **argv)
     }
     settings.run.on_end = settings.has_dump ? dump : NULL;
     tally_init(&tally, &settings);
+    if (settings.seconds != 0 && !settings.is_single) {
+        printf("from seed %" PRIu64 "\n", settings.run.seed);
+    }
     if (settings.has_scenarios) {
         run_scenarios(&settings, &tally);
     } else {
