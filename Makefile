@@ -226,8 +226,8 @@ SEEDS ?= 200
 test: $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario $(BUILD)/test/fuzz-replay $(PROGRAMS)
 	@tools/run-tests $(UNIT_TESTS) $(FAULT_TESTS) $(BUILD)/test/scenario \
 	    '$(BUILD)/test/fuzz-replay test/fuzz/corpus' \
-	    -- '$(BUILD)/synod-sim --scenario all --seeds 10' \
-	    -- '$(BUILD)/synod-sim --seeds $(SEEDS)' \
+	    -- '$(BUILD)/synod-sim --scenario all --seeds 10 --draw $(BUILD)/scenario.svg' \
+	    -- '$(BUILD)/synod-sim --seeds $(SEEDS) --draw $(BUILD)/sim.svg' \
 	    -- 'tools/smoke $(BUILD)'
 
 # The n-th operation fails, for every single n; `make test` leaves some out where there are many.
@@ -240,11 +240,13 @@ scenario: $(BUILD)/test/scenario
 	@$(if $(UPDATE),UPDATE=$(UPDATE)) tools/run-tests $(BUILD)/test/scenario
 
 # SEED=7: that one. SEEDS=2000 FROM=1: so many, from there. SECONDS=360: for so long. SCENARIO=ring:
-# a permanent partition. MUTATIONS=1 MUTANT=2: with a bug on. ARGS: whatever else it takes.
+# a permanent partition. MUTATIONS=1 MUTANT=2: with a bug on. ARGS: whatever else it takes. The first
+# seed of many that fails is drawn in $(BUILD)/sim.svg.
 sim: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim $(if $(SEED),--seed $(SEED)) $(if $(SEED)$(SECONDS),,--seeds $(SEEDS)) \
 	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FROM),--from $(FROM)) \
-	    $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(MUTANT),--mutant $(MUTANT)) $(ARGS)
+	    $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(MUTANT),--mutant $(MUTANT)) \
+	    $(if $(SEED),,--draw $(BUILD)/sim.svg) $(ARGS)
 
 # The same seeds in every kind of build: the same steps, or a seed that failed in one of them could
 # not be looked at in another.

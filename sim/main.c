@@ -124,5 +124,9 @@ int main(int argc, char **argv)
         run_seeds(&settings, &tally);
     }
     tally_print(&tally);
+    if (tally.first.seed != 0 && !settings.is_single && !settings.has_no_shrink) {
+        shrink_first(&tally.first, settings.picture);
+    }
+    tally_print_sum(&tally);
     return tally.failures == 0 ? 0 : 1;
 }

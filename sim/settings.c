@@ -45,6 +45,7 @@ static const char HELP[] =
     "  --draw FILE       draw what happened last as a space-time diagram: .svg, or text\n"
     "\n"
     "  --history FILE    write what clients did and saw (with --seed): synod-sim check FILE\n"
+    "  --no-shrink       (without --seed) leave the first seed that fails as it is\n"
     "  --marks           list how often each rare branch of src/ was taken\n"
     "  --jobs N          that many at a time (default: the cores of the machine)\n"
     "  --mutant N        switch a seeded bug on (builds with MUTATIONS=1 only)\n"
@@ -54,6 +55,10 @@ static const char HELP[] =
     "machine. A seed that fails prints one line that repeats it:\n"
     "\n"
     "  make sim SEED=1234\n"
+    "\n"
+    "Of many seeds, the first that fails is made smaller for up to a minute, and drawn: the end "
+    "of\n"
+    "it as text, and more of it in the --draw FILE.\n"
     "\n"
     "Checked are agreement (all replicas apply the same in every slot), recovery (what a node\n"
     "acknowledged is there after a crash), linearizability of all that clients saw, equal\n"
@@ -140,6 +145,7 @@ enum option_name {
     OPTION_WITHOUT,
     OPTION_VARIATION,
     OPTION_SHRINK,
+    OPTION_NO_SHRINK,
     OPTION_TRACE,
     OPTION_LOG,
     OPTION_GOTO,
@@ -166,6 +172,7 @@ static const struct option OPTIONS[] = {
     {"without", required_argument, NULL, OPTION_WITHOUT},
     {"variation", required_argument, NULL, OPTION_VARIATION},
     {"shrink", no_argument, NULL, OPTION_SHRINK},
+    {"no-shrink", no_argument, NULL, OPTION_NO_SHRINK},
     {"trace", no_argument, NULL, OPTION_TRACE},
     {"log", no_argument, NULL, OPTION_LOG},
     {"goto", required_argument, NULL, OPTION_GOTO},
@@ -216,6 +223,9 @@ static int parse_look(struct settings *settings, int option, const char *text)
     switch (option) {
     case OPTION_SHRINK:
         settings->has_shrink = 1;
+        return 1;
+    case OPTION_NO_SHRINK:
+        settings->has_no_shrink = 1;
         return 1;
     case OPTION_TRACE:
         settings->run.is_verbose = 1;

@@ -11,6 +11,7 @@ struct settings {
     uint64_t jobs;          /* So many at a time. */
     int is_single;          /* One seed: say what it was like. */
     int has_shrink;         /* Make it smaller, if it fails. */
+    int has_no_shrink;      /* Of many seeds, leave the first that fails as it is. */
     int has_log;            /* Show what the replicas log. */
     int has_dump;           /* Show where every node stands at the end. */
     int has_marks;          /* List how often each mark was come by. */

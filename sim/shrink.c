@@ -8,29 +8,33 @@
  * tried of each size, that of the last failure first.
  *
  * A run that fails in another way than the first one does not count: by what stands before the
- * colon, as in "agreement: node 2 applied something else in slot 7". */
+ * colon, as in "agreement: node 2 applied something else in slot 7".
+ *
+ * At last the same run is stopped after fewer and fewer events: when it was still well is worth a
+ * look. */
 #include "sim/shrink.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "base/mutant.h"
 #include "sim/farm.h"
+#include "sim/portrait.h"
+#include "sim/repeat.h"
 
 /* -- The search ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
-    const char *option;
     uint32_t least;
 } NUMBERS[SHRINK_NUMBERS] = {
-    [SHRINK_MISFORTUNES] = {"misfortunes", "--misfortunes", 0},
-    [SHRINK_NODES] = {"members", "--nodes", 1},
-    [SHRINK_CLIENTS] = {"clients", "--clients", 1},
-    [SHRINK_OPERATIONS] = {"operations", "--operations", 1},
+    [SHRINK_MISFORTUNES] = {"misfortunes", 0},
+    [SHRINK_NODES] = {"members", 1},
+    [SHRINK_CLIENTS] = {"clients", 1},
+    [SHRINK_OPERATIONS] = {"operations", 1},
 };
 
 struct search {
@@ -110,18 +114,64 @@ struct swarm_limits shrink_limits(const struct shrink_size *size)
     };
 }
 
+/* -- The moment ----------------------------------------------------------------------------- */
+
+enum {
+    DOUBLINGS_MAX = 24
+};
+
+uint64_t shrink_moment(uint64_t guess, shrink_moment_judge judge, void *context)
+{
+    uint64_t before = 0;
+    uint64_t after = guess == 0 ? 1 : guess;
+    for (uint32_t i = 0; !judge(context, after); i++) {
+        if (i == DOUBLINGS_MAX) {
+            return 0;
+        }
+        before = after;
+        after *= 2;
+    }
+    while (after - before > 1) {
+        const uint64_t middle = before + (after - before) / 2;
+        if (judge(context, middle)) {
+            after = middle;
+        } else {
+            before = middle;
+        }
+    }
+    return after;
+}
+
 /* -- One seed ------------------------------------------------------------------------------- */
 
 enum {
-    VARIATIONS = 8
+    VARIATIONS = 8,
+    FIRST_SECONDS = 45,  /* For the first of many that fails, ... */
+    MOMENT_SECONDS = 15, /* ... and to see when it does. */
+    EVENTS_GUESS = 1000, /* Where nobody has counted them. */
+    THINGS_SHOWN = 40
 };
 
 struct trial {
-    const struct settings *settings;
+    struct run_options run;                                /* The smallest so far that fails. */
     struct run_result result;                              /* Of the run made last. */
     char failure[sizeof((struct run_result *)0)->failure]; /* Of the smallest so far that fails. */
+    uint64_t end_s;                                        /* No run is begun later; ... */
+    uint32_t seconds_each;                                 /* ... and none takes longer. */
     uint32_t count;
 };
+
+static uint64_t now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec;
+}
+
+static int is_late(const struct trial *trial)
+{
+    return now_s() >= trial->end_s;
+}
 
 static void keep_result(void *context, uint64_t seed, const struct run_result *result)
 {
@@ -131,13 +181,13 @@ static void keep_result(void *context, uint64_t seed, const struct run_result *r
 }
 
 /* In a process of its own: a world that ends by an assertion leaves its memory behind. */
-static void run(struct trial *trial, const struct swarm_limits *limits)
+static void run(struct trial *trial, const struct run_options *options)
 {
-    struct farm_options options = {.run = trial->settings->run, .seeds = 1, .jobs = 1};
-    options.run.limits = *limits;
+    const struct farm_options farm = {
+        .run = *options, .seeds = 1, .seconds_each = trial->seconds_each, .jobs = 1, .is_quiet = 1};
     trial->result = (struct run_result){0};
-    if (farm_run(&options, keep_result, trial) != 0) {
-        snprintf(trial->result.failure, sizeof trial->result.failure, "crash: its process died");
+    if (farm_run(&farm, keep_result, trial) != 0) {
+        snprintf(trial->result.failure, sizeof trial->result.failure, "crash: no process");
     }
 }
 
@@ -164,15 +214,26 @@ static void show(const struct trial *trial, const struct shrink_size *size)
     }
 }
 
-static int fails_alike(struct trial *trial, const struct shrink_size *size)
+static int fails_alike(struct trial *trial, const struct run_options *options)
 {
-    const struct swarm_limits limits = shrink_limits(size);
-    trial->count++;
-    show(trial, size);
-    run(trial, &limits);
-    if (trial->result.failure[0] == 0 || !is_same_kind(trial->result.failure, trial->failure)) {
+    if (is_late(trial)) {
         return 0;
     }
+    trial->count++;
+    run(trial, options);
+    return trial->result.failure[0] != 0 && !is_late(trial) &&
+           is_same_kind(trial->result.failure, trial->failure);
+}
+
+static int fails_so_small(struct trial *trial, const struct shrink_size *size)
+{
+    struct run_options options = trial->run;
+    options.limits = shrink_limits(size);
+    show(trial, size);
+    if (!fails_alike(trial, &options)) {
+        return 0;
+    }
+    trial->run = options;
     memcpy(trial->failure, trial->result.failure, sizeof trial->failure);
     return 1;
 }
@@ -180,10 +241,10 @@ static int fails_alike(struct trial *trial, const struct shrink_size *size)
 static int still_fails(void *context, struct shrink_size *size)
 {
     const uint32_t before = size->variation;
-    int has_failed = fails_alike(context, size);
+    int has_failed = fails_so_small(context, size);
     for (uint32_t i = 0; i < VARIATIONS && !has_failed; i++) {
         size->variation = i;
-        has_failed = i != before && fails_alike(context, size);
+        has_failed = i != before && fails_so_small(context, size);
     }
     return has_failed;
 }
@@ -192,7 +253,7 @@ static int still_fails(void *context, struct shrink_size *size)
  * counted. */
 static struct shrink_size measure(const struct trial *trial)
 {
-    const struct run_options *options = &trial->settings->run;
+    const struct run_options *options = &trial->run;
     const uint64_t misfortunes = run_misfortunes(&trial->result);
     struct world world;
     struct swarm swarm;
@@ -207,26 +268,6 @@ static struct shrink_size measure(const struct trial *trial)
     return size;
 }
 
-/* The line that repeats it. */
-static void print_line(uint64_t seed, const struct shrink_size *size)
-{
-    char kinds[400];
-    const uint64_t all = (fault_bit(FAULT_END) - 1) & ~fault_bit(FAULT_NONE);
-    swarm_describe(all & ~size->faults, kinds, sizeof kinds);
-    printf("    make sim");
-#ifdef SYNOD_MUTATIONS
-    if (mutant_selected != 0) {
-        printf(" MUTATIONS=1 MUTANT=%d", mutant_selected);
-    }
-#endif
-    printf(" SEED=%" PRIu64 " ARGS='", seed);
-    for (uint32_t i = 0; i < SHRINK_NUMBERS; i++) {
-        printf("%s %" PRIu32 " ", NUMBERS[i].option, size->numbers[i]);
-    }
-    printf("--variation %" PRIu32 "%s%s'\n", size->variation, kinds[0] == 0 ? "" : " --without ",
-           kinds);
-}
-
 static void print_difference(const struct shrink_size *before, const struct shrink_size *after)
 {
     char kinds[400];
@@ -239,27 +280,96 @@ static void print_difference(const struct shrink_size *before, const struct shri
            count_kinds(before->faults), kinds[0] == 0 ? "" : ": ", kinds);
 }
 
-int shrink_seed(const struct settings *settings)
+static void make_smaller(struct trial *trial)
 {
-    struct trial trial = {.settings = settings};
-    const uint64_t seed = settings->run.seed;
-    run(&trial, &settings->run.limits);
-    if (trial.result.failure[0] == 0) {
-        printf("seed %" PRIu64 " does not fail\n", seed);
-        return 0;
-    }
-    printf("seed %" PRIu64 " fails: %s\n", seed, trial.result.failure);
-    fflush(stdout);
-    memcpy(trial.failure, trial.result.failure, sizeof trial.failure);
-    const struct shrink_size before = measure(&trial);
+    const struct shrink_size before = measure(trial);
     struct shrink_size after = before;
-    (void)shrink_search(&after, still_fails, &trial);
+    (void)shrink_search(&after, still_fails, trial);
     if (isatty(STDERR_FILENO)) {
         fprintf(stderr, "\n");
     }
-    printf("smaller: %s\n", trial.failure);
-    printf("after %" PRIu32 " runs: ", trial.count);
+    printf("smaller: %s\n", trial->failure);
+    printf("after %" PRIu32 " runs%s: ", trial->count, is_late(trial) ? ", no time for more" : "");
     print_difference(&before, &after);
-    print_line(seed, &after);
+}
+
+/* -- What is left of it --------------------------------------------------------------------- */
+
+static int has_failed_by(void *context, uint64_t events)
+{
+    struct trial *trial = context;
+    struct run_options options = trial->run;
+    options.event_limit = events;
+    return fails_alike(trial, &options);
+}
+
+/* Where everybody stands one event before it goes wrong. */
+static void print_moment(struct trial *trial, uint64_t events)
+{
+    const uint64_t moment =
+        shrink_moment(events == 0 ? EVENTS_GUESS : events, has_failed_by, trial);
+    if (moment > 1 && !is_late(trial)) {
+        struct run_options options = trial->run;
+        options.event_limit = moment - 1;
+        printf("one event before:\n");
+        repeat_write(stdout, &options, "--dump");
+    }
+}
+
+/* Run it once more, and draw how it ends. Returns how many events there were, if they were
+ * counted. */
+static uint64_t draw_run(struct trial *trial, const char *picture)
+{
+    struct portrait *portrait = portrait_new();
+    struct run_options options = trial->run;
+    options.witness = portrait_witness(portrait);
+    run(trial, &options);
+    portrait_print(portrait, stdout, THINGS_SHOWN, trial->result.failure);
+    if (picture != NULL && portrait_write(portrait, picture, trial->result.failure) == 0) {
+        printf("drawn in %s\n", picture);
+    } else if (picture != NULL) {
+        fprintf(stderr, "synod-sim: cannot write %s\n", picture);
+    }
+    portrait_free(portrait);
+    return trial->result.events;
+}
+
+/* For so many seconds; 0: as long as it takes. */
+static int shrink_run(const struct run_options *failed, const char *picture, uint32_t seconds)
+{
+    struct trial trial = {.run = *failed,
+                          .end_s = seconds == 0 ? UINT64_MAX : now_s() + seconds,
+                          .seconds_each = seconds};
+    trial.run.is_verbose = 0;
+    trial.run.history = NULL;
+    trial.run.on_end = NULL;
+    run(&trial, &trial.run);
+    if (trial.result.failure[0] == 0) {
+        printf("seed %" PRIu64 " does not fail\n", failed->seed);
+        return 0;
+    }
+    printf("seed %" PRIu64 " fails: %s\n", failed->seed, trial.result.failure);
+    fflush(stdout);
+    memcpy(trial.failure, trial.result.failure, sizeof trial.failure);
+    if (failed->scenario == PARTITION_NONE) {
+        make_smaller(&trial);
+    }
+    const uint64_t events = draw_run(&trial, picture);
+    repeat_write(stdout, &trial.run, "");
+    trial.end_s = seconds == 0 ? UINT64_MAX : now_s() + MOMENT_SECONDS;
+    if (failed->scenario == PARTITION_NONE) {
+        print_moment(&trial, events);
+    }
+    fflush(stdout);
     return 1;
+}
+
+int shrink_seed(const struct settings *settings)
+{
+    return shrink_run(&settings->run, settings->picture, 0);
+}
+
+void shrink_first(const struct run_options *failed, const char *picture)
+{
+    (void)shrink_run(failed, picture, FIRST_SECONDS);
 }

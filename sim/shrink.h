@@ -32,8 +32,19 @@ uint32_t shrink_search(struct shrink_size *size, shrink_judge judge, void *conte
 /* The limits that make a seed so small. */
 struct swarm_limits shrink_limits(const struct shrink_size *size);
 
-/* Run the one seed of the settings, and make it smaller if it fails: prints what is left of it, and
- * the line that repeats that. Returns 0 if it does not fail, 1 if it does. */
+/* True if it has happened after so many events, of the same run. */
+typedef int (*shrink_moment_judge)(void *context, uint64_t events);
+
+/* The fewest events after which it has, if it is so from then on: sought from `guess` on up, and
+ * then by halves. 0: it does not happen at all. */
+uint64_t shrink_moment(uint64_t guess, shrink_moment_judge judge, void *context);
+
+/* Run the one seed of the settings, and make it smaller if it fails: draws what is left of it, and
+ * prints the lines that repeat that. Returns 0 if it does not fail, 1 if it does. */
 int shrink_seed(const struct settings *settings);
+
+/* The same for a run that has failed among many, as far as a minute goes. `picture` is a file to
+ * draw into as well, or NULL. A scenario is drawn as it is. */
+void shrink_first(const struct run_options *failed, const char *picture);
 
 #endif /* SIM_SHRINK_H */

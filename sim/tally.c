@@ -96,6 +96,7 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
     }
     if (result->failure[0] != 0) {
         tally->failures++;
+        tally->first = tally->first.seed == 0 ? run : tally->first;
         printf("seed %" PRIu64 " failed: %s\n", seed, result->failure);
         repeat_write(stdout, &run, "");
     } else if (result->doubt[0] != 0) {
@@ -189,8 +190,13 @@ void tally_print(struct tally *tally)
         printf("traces: %016" PRIx64 "\n", tally->traces);
     }
     print_blindness(tally);
+    tally->processor_s = processor_seconds();
+}
+
+void tally_print_sum(const struct tally *tally)
+{
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " failures, %" PRIu64
            " histories undecided, %.2f simulated hours, %.0f x real time per core\n",
            tally->done, tally->failures, tally->undecided, (double)tally->simulated_us / 3.6e9,
-           (double)tally->simulated_us / 1e6 / processor_seconds());
+           (double)tally->simulated_us / 1e6 / tally->processor_s);
 }

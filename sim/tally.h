@@ -6,7 +6,9 @@
 
 struct tally {
     const struct settings *settings;
+    struct run_options first; /* That failed, of all; its seed is 0: none has. */
     double began;
+    double processor_s; /* What all seeds took. */
     uint64_t done;
     uint64_t failures;
     uint64_t undecided;
@@ -27,9 +29,11 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
 /* True if the judges gave up on more than one history in a hundred: then they are blind. */
 int tally_is_blind(const struct tally *tally);
 
-/* Print what it all was; the last line is for programs that count. Judges that are blind count as
- * a failure; so does, after five thousand seeds of which nothing was taken away, a mark that none
- * has come by. */
+/* Print what it all was. Judges that are blind count as a failure; so does, after five thousand
+ * seeds of which nothing was taken away, a mark that none has come by. */
 void tally_print(struct tally *tally);
+
+/* The last line, for programs that count. */
+void tally_print_sum(const struct tally *tally);
 
 #endif /* SIM_TALLY_H */

@@ -16,6 +16,7 @@ from .runner import SECONDS_MAX
 CORES_SEEDS = 40000
 SIMULATOR_SEEDS = 48
 SIMULATOR_CHUNK = 12
+SIMULATOR_FRAME = ["--jobs", "1", "--no-shrink"]
 PARTITION_SEEDS = 10
 EXPLORER_STATES = 2000000  # In each scope.
 RIG_CORES = "cores of test/lib/cluster.h"
@@ -209,7 +210,7 @@ class Simulator(Layer):
     def search(self, row):
         program = self.runner.program("synod-sim")
         for first in range(1, SIMULATOR_SEEDS, SIMULATOR_CHUNK):
-            seeds = ["--from", str(first), "--seeds", str(SIMULATOR_CHUNK), "--jobs", "1"]
+            seeds = ["--from", str(first), "--seeds", str(SIMULATOR_CHUNK), *SIMULATOR_FRAME]
             mutant = ["--mutant", str(row.number)]
             outcome = self.runner.run(row.number, [program] + seeds + mutant)
             failed = re.findall(r"^seed (\d+) failed", outcome.text, re.MULTILINE)
@@ -239,7 +240,7 @@ class Partitions(Layer):
     def command(self, row, killer):
         mutant = ["--mutant", str(row)] if row else []
         partition = ["--scenario", killer.split()[0], "--seeds", str(PARTITION_SEEDS)]
-        return [self.runner.program("synod-sim"), *partition, "--jobs", "1"] + mutant, None
+        return [self.runner.program("synod-sim"), *partition, *SIMULATOR_FRAME] + mutant, None
 
     def search(self, row):
         command, _ = self.command(row.number, "all")

@@ -88,3 +88,36 @@ TEST(shrink, ends_where_no_single_step_down_fails)
         }
     }
 }
+
+/* Something that has happened from one event on. */
+struct moment {
+    uint64_t at;
+    uint32_t asked;
+};
+
+static int has_happened(void *context, uint64_t events)
+{
+    struct moment *moment = context;
+    moment->asked++;
+    return events >= moment->at;
+}
+
+TEST(shrink, finds_the_event_after_which_it_has_happened)
+{
+    const uint64_t moments[] = {1, 2, 3, 999, 1000, 1001, 123456};
+    const uint64_t guesses[] = {0, 1, 1000, 123455, 123456, 123457, 10000000};
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+        for (size_t j = 0; j < sizeof guesses / sizeof guesses[0]; j++) {
+            struct moment moment = {.at = moments[i]};
+            assert_int_equal(shrink_moment(guesses[j], has_happened, &moment), moments[i]);
+            assert_in_range(moment.asked, 1, 40);
+        }
+    }
+}
+
+TEST(shrink, finds_no_event_where_it_never_happens)
+{
+    struct moment moment = {.at = UINT64_MAX};
+    assert_int_equal(shrink_moment(1000, has_happened, &moment), 0);
+    assert_in_range(moment.asked, 1, 40);
+}
