@@ -287,9 +287,7 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
 {
     assert(record->type == SYNOD_RECORD_PROMISE || record->type == SYNOD_RECORD_VOTE);
     assert(a->promised_lsn == 0 && a->recorded <= l->chosen);
-    if (synod_ballot_is_none(record->ballot) || record->ballot.round > SYNOD_ROUND_MAX) {
-        return SYNOD_ERR_CORRUPT;
-    }
+    assert(!synod_ballot_is_none(record->ballot) && record->ballot.round <= SYNOD_ROUND_MAX);
     const int is_forgotten = MUTANT(3) && record->type == SYNOD_RECORD_PROMISE;
     if (!is_forgotten && synod_ballot_compare(record->ballot, a->promised) > 0) {
         a->promised = record->ballot;
@@ -302,8 +300,10 @@ int acceptor_restore(struct acceptor *a, const struct learner *l, const struct s
         return SYNOD_ERR_CORRUPT;
     }
     struct acceptor_vote *vote = ring_at(a, slot);
-    if (vote->entry.slot == slot && synod_ballot_compare(record->ballot, vote->ballot) < 0) {
-        return SYNOD_ERR_CORRUPT;
+    const int order = synod_ballot_compare(record->ballot, vote->ballot);
+    if (vote->entry.slot == slot &&
+        (order < 0 || (order == 0 && !synod_entry_equal(&record->entry, &vote->entry)))) {
+        return SYNOD_ERR_CORRUPT; /* Votes rise, and one ballot proposes one value per slot. */
     }
     vote->ballot = record->ballot;
     vote->entry = record->entry;

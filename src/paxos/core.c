@@ -315,9 +315,12 @@ static int restore_chosen(struct synod_core *c, synod_slot chosen, struct outbox
 static int on_restore(struct synod_core *c, const struct synod_record *record, struct outbox *out)
 {
     const int has_entry = record->type == SYNOD_RECORD_VOTE || record->type == SYNOD_RECORD_LEARNED;
+    const int has_ballot =
+        record->type == SYNOD_RECORD_VOTE || record->type == SYNOD_RECORD_PROMISE;
     assert(!c->is_started);
     assert(c->lsn == 0); /* All that this life writes comes after what the others wrote. */
-    if (has_entry && !filter_entry_is_valid(&record->entry)) {
+    if ((has_entry && !filter_entry_is_valid(&record->entry)) ||
+        (has_ballot && !filter_ballot_is_valid(record->ballot, &c->options))) {
         return SYNOD_ERR_CORRUPT;
     }
     switch (record->type) {

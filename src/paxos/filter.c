@@ -18,7 +18,7 @@ int filter_entry_is_valid(const struct synod_entry *entry)
     return entry->kind == SYNOD_ENTRY_VALUE;
 }
 
-static int ballot_is_valid(struct synod_ballot ballot, const struct synod_options *options)
+int filter_ballot_is_valid(struct synod_ballot ballot, const struct synod_options *options)
 {
     return ballot.round >= 1 && ballot.round <= SYNOD_ROUND_MAX &&
            quorum_position(&options->members, ballot.member) >= 0;
@@ -28,7 +28,7 @@ static int ballot_is_valid(struct synod_ballot ballot, const struct synod_option
 static int ballot_is_valid_or_none(struct synod_ballot ballot, const struct synod_options *options)
 {
     return ballot.round == 0 ? ballot.member == 0 && ballot.incarnation == 0
-                             : ballot_is_valid(ballot, options);
+                             : filter_ballot_is_valid(ballot, options);
 }
 
 static int entries_are_valid(const struct synod_message *m, const struct synod_options *options)
@@ -58,7 +58,7 @@ static int votes_are_valid(const struct synod_message *m, const struct synod_opt
             (i > 0 && vote->entry.slot <= m->votes[i - 1].entry.slot)) {
             return 0;
         }
-        if (!vote->is_chosen && !ballot_is_valid(vote->ballot, options)) {
+        if (!vote->is_chosen && !filter_ballot_is_valid(vote->ballot, options)) {
             return 0;
         }
     }
@@ -67,7 +67,7 @@ static int votes_are_valid(const struct synod_message *m, const struct synod_opt
 
 int synod_message_is_valid(const struct synod_message *m, const struct synod_options *options)
 {
-    const int has_ballot = ballot_is_valid(m->ballot, options);
+    const int has_ballot = filter_ballot_is_valid(m->ballot, options);
     const int is_proposers = has_ballot && m->ballot.member == m->from;
     /* A type that is about no ballot may name none, or one that could be: a candidate stands above
      * every round that it has seen, in whatever message. */

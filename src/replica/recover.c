@@ -21,6 +21,10 @@
 #include "replica/records.h"
 #include "replica/replica_internal.h"
 
+/* What may be wrong with a record of any type. */
+static const char BAD_BODY[] = "its body is not one of its type";
+static const char CONTRADICTION[] = "it contradicts the records before it";
+
 static int refuse(struct replica *r, struct report *report, int error, const char *text)
 {
     return report_fill(report, error, (struct report_place){r->options.data_dir, REPORT_WHOLE},
@@ -172,20 +176,31 @@ static int complain(struct replica *r, const struct wal_record *record, const ch
     return SYNOD_ERR_CORRUPT;
 }
 
-static int restore_record(struct replica *r, const struct wal_record *wal_record)
+/* What is asked of a value that comes from another member, too (frames.c): a vote that is shown, or
+ * proposed again, goes the way of any other. NULL: nothing is wrong with it. */
+static const char *value_fault(const struct synod_entry *entry, struct bytes value)
 {
-    struct synod_record record;
-    struct bytes value;
-    if (records_decode(wal_record, &record, &value) != 0) {
-        return complain(r, wal_record, "its body is not one of its type");
+    if (value.size > REPLICA_VALUE_BYTES_MAX) {
+        return "its value is one that no message could carry";
     }
-    struct synod_entry *entry = &record.entry;
-    if (entry->slot > r->applied && entry->kind == SYNOD_ENTRY_VALUE) {
-        if (value_checksum(value) != entry->checksum) {
-            return complain(r, wal_record, "its value does not have its checksum");
-        }
-        if (entry->slot > r->applied + 2 * (synod_slot)r->core_options.window) {
-            return complain(r, wal_record, "it is too far ahead of what is known to be chosen");
+    if (value_checksum(value) != entry->checksum) {
+        return "its value does not have its checksum";
+    }
+    return wire_bundles_are_valid(value) ? NULL : "its value is not made of commands";
+}
+
+/* Put an entry that was not applied yet into the log of the slots. */
+static int restore_entry(struct replica *r, const struct wal_record *wal_record,
+                         struct synod_entry *entry, struct bytes value)
+{
+    /* Of any kind: the log has a place for every slot up to the last. */
+    if (entry->slot > r->applied + 2 * (synod_slot)r->core_options.window) {
+        return complain(r, wal_record, "it is too far ahead of what is known to be chosen");
+    }
+    if (entry->kind == SYNOD_ENTRY_VALUE) {
+        const char *wrong = value_fault(entry, value);
+        if (wrong != NULL) {
+            return complain(r, wal_record, wrong);
         }
         const struct value *entered = log_enter(&r->log, entry->slot, entry->checksum, value);
         if (entered == NULL) {
@@ -193,13 +208,31 @@ static int restore_record(struct replica *r, const struct wal_record *wal_record
         }
         entry->handle = value_handle(entered);
     }
+    return 0;
+}
+
+static int restore_record(struct replica *r, const struct wal_record *wal_record)
+{
+    struct synod_record record;
+    struct bytes value;
+    if (records_decode(wal_record, &record, &value) != 0) {
+        return complain(r, wal_record, BAD_BODY);
+    }
+    struct synod_entry *entry = &record.entry;
+    if (entry->slot > r->applied) {
+        const int error = restore_entry(r, wal_record, entry, value);
+        if (error != 0) {
+            return error;
+        }
+    }
     if (entry->slot > 0 && log_recorded(&r->log, entry, wal_record->lsn) != 0) {
         return SYNOD_ERR_MEMORY;
     }
     if (record.type == SYNOD_RECORD_CHOSEN && record.chosen > r->recorded_chosen) {
         r->recorded_chosen = record.chosen;
     }
-    if (record.ballot.round > r->term) {
+    const int has_ballot = record.type != SYNOD_RECORD_LEARNED; /* Whatever is in its place. */
+    if (has_ballot && record.ballot.round > r->term) {
         r->term = record.ballot.round;
     }
     const int outcome = replica_step_core(r, &(struct synod_event){.type = SYNOD_EVENT_RESTORE,
@@ -209,7 +242,7 @@ static int restore_record(struct replica *r, const struct wal_record *wal_record
         submit_apply(r, &r->effects->chosen[i]);
     }
     if (outcome != 0) {
-        return complain(r, wal_record, "it contradicts the records before it");
+        return complain(r, wal_record, CONTRADICTION);
     }
     if (entry->slot > r->applied) {
         log_prune(&r->log, entry->slot, r->core); /* A value that another has replaced. */
@@ -245,6 +278,9 @@ static int restore_early(struct replica *r)
         return 0;
     }
     int error = founding_read_table(r);
+    if (error == SYNOD_ERR_CORRUPT) {
+        return refuse(r, r->report, error, "the founding table in the log is not one");
+    }
     if (error == 0) {
         error = recover_core(r, r->report);
     }
@@ -257,28 +293,63 @@ static int restore_early(struct replica *r)
     return error;
 }
 
+/* Each segment begins with it again, and it is the same for ever. */
+static int restore_identity(struct replica *r, const struct wal_record *record)
+{
+    const uint64_t identity = record->body.size == 8 ? get_u64(record->body.data) : 0;
+    if (identity == 0) {
+        return complain(r, record, BAD_BODY);
+    }
+    if (r->identity != 0 && r->identity != identity) {
+        return complain(r, record, CONTRADICTION);
+    }
+    r->identity = identity;
+    r->members[r->options.self].id = identity;
+    return restore_early(r);
+}
+
+/* It never falls, and the life that follows must have a name of its own: replica_life(). */
+static int restore_start(struct replica *r, const struct wal_record *record)
+{
+    if (record->body.size != 16) {
+        return complain(r, record, BAD_BODY);
+    }
+    const uint64_t count = get_u64(record->body.data);
+    if (count == 0 || count >= UINT32_MAX) {
+        return complain(r, record, "no life can be counted after it");
+    }
+    if (count < r->start_count) {
+        return complain(r, record, CONTRADICTION);
+    }
+    r->start_count = count;
+    return 0;
+}
+
+/* As the identity: again, and the same. */
+static int restore_table(struct replica *r, const struct wal_record *record)
+{
+    const struct bytes known = buffer_bytes(&r->table);
+    if (record->body.size == 0) {
+        return complain(r, record, BAD_BODY);
+    }
+    if (known.size > 0) {
+        return bytes_equal(known, record->body) ? 0 : complain(r, record, CONTRADICTION);
+    }
+    if (buffer_append(&r->table, record->body.data, record->body.size) != 0) {
+        return SYNOD_ERR_MEMORY;
+    }
+    return restore_early(r);
+}
+
 static int on_own_record(struct replica *r, const struct wal_record *record)
 {
     switch ((enum record_type)record->kind.type) {
     case RECORD_IDENTITY:
-        if (record->body.size != 8 || get_u64(record->body.data) == 0) {
-            return SYNOD_ERR_CORRUPT;
-        }
-        r->identity = get_u64(record->body.data);
-        r->members[r->options.self].id = r->identity;
-        return restore_early(r);
+        return restore_identity(r, record);
     case RECORD_START:
-        if (record->body.size != 16) {
-            return SYNOD_ERR_CORRUPT;
-        }
-        r->start_count = get_u64(record->body.data);
-        return 0;
+        return restore_start(r, record);
     case RECORD_TABLE:
-        buffer_clear(&r->table, SIZE_MAX);
-        if (buffer_append(&r->table, record->body.data, record->body.size) != 0) {
-            return SYNOD_ERR_MEMORY;
-        }
-        return restore_early(r);
+        return restore_table(r, record);
     case RECORD_RUNNING:
         r->was_running = 1;
         return 0;
@@ -339,6 +410,29 @@ void recover_on_segment(void *context)
 
 /* -- Opening ------------------------------------------------------------------------------ */
 
+/* Every record may be whole, and the one that the others rest on not be there. NULL: all are. */
+static const char *missing_record(const struct replica *r)
+{
+    /* At the next start the log will be no new one, and be without a core all the same. */
+    if (r->snapshot != 0 && (MUTANT(89) ? wal_is_new(r->wal) : r->core == NULL)) {
+        return "there are snapshots but no log: the log was lost, and with it what this member has "
+               "promised";
+    }
+    if (!list_is_empty(&r->early) || (buffer_size(&r->table) > 0 && r->core == NULL)) {
+        return "there are votes, but not the identities of who may vote";
+    }
+    if (r->identity == 0 && r->start_count != 0) {
+        return "the log counts starts, but the identity of who has started is not in it";
+    }
+    if (r->core == NULL && (r->was_running || wal_cluster(r->wal) != 0)) {
+        return "the log is that of a cluster, but its founding table is not in it";
+    }
+    if (r->core != NULL && wal_cluster(r->wal) != 0 && wal_cluster(r->wal) != r->table_hash) {
+        return "the log is that of another cluster than its founding table";
+    }
+    return NULL;
+}
+
 static int open_log(struct replica *r, struct report *report)
 {
     const struct wal_options options = {
@@ -363,17 +457,8 @@ static int open_log(struct replica *r, struct report *report)
     if (error != 0) {
         return error;
     }
-    /* At the next start the log will be no new one, and be without a core all the same. */
-    if (r->snapshot != 0 && (MUTANT(89) ? wal_is_new(r->wal) : r->core == NULL)) {
-        return refuse(r, report, SYNOD_ERR_CORRUPT,
-                      "there are snapshots but no log: the log was lost, and with it what this "
-                      "member has promised");
-    }
-    if (!list_is_empty(&r->early) || (buffer_size(&r->table) > 0 && r->core == NULL)) {
-        return refuse(r, report, SYNOD_ERR_CORRUPT,
-                      "there are votes, but not the identities of who may vote");
-    }
-    return 0;
+    const char *lacks = missing_record(r);
+    return lacks == NULL ? 0 : refuse(r, report, SYNOD_ERR_CORRUPT, lacks);
 }
 
 /* Raise the start count; give a new directory its identity first. */

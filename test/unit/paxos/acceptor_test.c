@@ -335,5 +335,16 @@ TEST(acceptor, restores_no_records_that_contradict_each_other)
                                                          .ballot = rig_ballot(4, B),
                                                          .entry = rig_entry(4, 7)}),
                      SYNOD_ERR_CORRUPT); /* Votes rise. */
+    assert_int_equal(restore(&rig, (struct synod_record){.type = SYNOD_RECORD_VOTE,
+                                                         .ballot = rig_ballot(5, B),
+                                                         .entry = rig_entry(4, 8)}),
+                     SYNOD_ERR_CORRUPT); /* A ballot proposes one value. */
+    assert_int_equal(restore(&rig, (struct synod_record){.type = SYNOD_RECORD_VOTE,
+                                                         .ballot = rig_ballot(6, 9),
+                                                         .entry = rig_entry(4, 8)}),
+                     SYNOD_ERR_CORRUPT); /* Nobody of that name can have stood. */
+    assert_int_equal(restore(&rig, (struct synod_record){.type = SYNOD_RECORD_PROMISE,
+                                                         .ballot = rig_ballot(6, 9)}),
+                     SYNOD_ERR_CORRUPT);
     rig_deinit(&rig);
 }
