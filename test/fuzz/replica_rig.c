@@ -234,13 +234,23 @@ static const struct replica_events EVENTS = {.on_running = on_running,
                                              .on_failed = on_failed,
                                              .on_stopped = on_stopped};
 
-/* Returns what replica_open() does; the listeners of the others follow the replica's own. */
-static int open_replica(struct replica_rig *rig)
+/* The listeners of the others follow the replica's own. */
+static void listen_for_others(struct replica_rig *rig)
+{
+    for (uint32_t i = 0; i < rig->other_count; i++) {
+        struct replica_other *other = &rig->others[i];
+        const int refused =
+            os_listen(&rig->machine.pair->os, ADDRESSES[i + 1], on_accept, other, &other->listener);
+        assert(refused == 0);
+    }
+}
+
+int replica_rig_open(struct replica_rig *rig, struct report *report)
 {
     struct replica_member members[REPLICA_RIG_OTHERS + 1];
     struct replica_options options;
     struct synod_machine machine;
-    struct report report = {0};
+    assert(rig->replica == NULL);
     for (uint32_t i = 0; i <= REPLICA_RIG_OTHERS; i++) {
         members[i] = (struct replica_member){NAMES[i], ADDRESSES[i]};
     }
@@ -263,15 +273,16 @@ static int open_replica(struct replica_rig *rig)
     options.tail_bytes = 1000;
     options.cache_bytes = 1000;
     options.segment_bytes = WAL_SEGMENT_BYTES_MIN;
-    const int error = replica_open(&rig->machine.pair->os, &options, &report, &rig->replica);
+    options.window = rig->window;
+    const int error = replica_open(&rig->machine.pair->os, &options, report, &rig->replica);
     machine_os_settle(&rig->machine);
-    for (uint32_t i = 0; i < rig->other_count; i++) {
-        struct replica_other *other = &rig->others[i];
-        const int refused =
-            os_listen(&rig->machine.pair->os, ADDRESSES[i + 1], on_accept, other, &other->listener);
-        assert(refused == 0);
+    if (error != 0) {
+        rig->replica = NULL;
+        machine_free(rig->store);
+        return error;
     }
-    return error;
+    listen_for_others(rig);
+    return 0;
 }
 
 /* As if the process had died. */
@@ -281,6 +292,7 @@ static void end_replica(struct replica_rig *rig)
     machine_os_drain(&rig->machine);
     rig->results = 0; /* Nothing is told any more. */
     replica_free(rig->replica);
+    rig->replica = NULL;
     machine_os_drain(&rig->machine);
     machine_free(rig->store);
     for (uint32_t i = 0; i < rig->other_count; i++) {
@@ -289,7 +301,7 @@ static void end_replica(struct replica_rig *rig)
     rig->is_running = rig->is_failed = 0;
 }
 
-struct replica_rig *replica_rig_new(uint32_t others)
+struct replica_rig *replica_rig_prepare(uint32_t others)
 {
     struct replica_rig *rig = calloc(1, sizeof *rig);
     assert(rig != NULL && others <= REPLICA_RIG_OTHERS);
@@ -298,7 +310,14 @@ struct replica_rig *replica_rig_new(uint32_t others)
     for (uint32_t i = 0; i < others; i++) {
         rig->others[i] = (struct replica_other){.rig = rig, .id = FIRST_ID + i, .is_honest = 1};
     }
-    const int error = open_replica(rig);
+    return rig;
+}
+
+struct replica_rig *replica_rig_new(uint32_t others)
+{
+    struct replica_rig *rig = replica_rig_prepare(others);
+    struct report report;
+    const int error = replica_rig_open(rig, &report);
     assert(error == 0);
     for (uint32_t i = 0; i < 50 && !rig->is_running; i++) {
         machine_os_advance(&rig->machine, 20000);
@@ -309,9 +328,10 @@ struct replica_rig *replica_rig_new(uint32_t others)
 
 void replica_rig_restart(struct replica_rig *rig)
 {
+    struct report report;
     end_replica(rig);
     machine_os_restart(&rig->machine);
-    const int error = open_replica(rig);
+    const int error = replica_rig_open(rig, &report);
     assert(error == 0);
     machine_os_advance(&rig->machine, 100000);
 }
@@ -346,6 +366,7 @@ static void on_result(void *context, int error, const void *result)
            error == SYNOD_ERR_STOPPED);
     assert(error != 0 || result != NULL);
     rig->results--;
+    rig->done += error == 0;
 }
 
 static void on_read(void *context, int error)
@@ -354,6 +375,7 @@ static void on_read(void *context, int error)
     assert(rig->results > 0 &&
            (error == 0 || error == SYNOD_ERR_NO_LEADER || error == SYNOD_ERR_STOPPED));
     rig->results--;
+    rig->done += error == 0;
 }
 
 void replica_rig_submit(struct replica_rig *rig, uint32_t kind, struct bytes command)
@@ -380,15 +402,15 @@ static int64_t read_source(void *context, void *to, size_t size)
 }
 
 /* The file of an empty store at `slot`, as another member of this cluster would have it. */
-static void make_snapshot(struct replica_rig *rig, synod_slot slot)
+void replica_rig_snapshot(struct replica_rig *rig, synod_slot slot, uint64_t cluster)
 {
     char path[64];
     size_t size;
     struct os *os = os_memory_new(1);
     struct machine *store = machine_new();
     struct source source;
-    const struct snapshot_info info = {.cluster = rig->hello.table_hash, .slot = slot, .view = 1};
-    assert(store != NULL && info.cluster != 0);
+    const struct snapshot_info info = {.cluster = cluster, .slot = slot, .view = 1};
+    assert(store != NULL && cluster != 0);
     machine_callbacks(store, &source.callbacks);
     source.cursor = source.callbacks.snapshot_open(source.callbacks.context);
     (void)os_dir_create(os, "/d");
@@ -410,7 +432,7 @@ static void make_snapshot(struct replica_rig *rig, synod_slot slot)
 void replica_rig_offer(struct replica_other *other, synod_slot slot)
 {
     uint8_t body[16];
-    make_snapshot(other->rig, slot);
+    replica_rig_snapshot(other->rig, slot, other->rig->hello.table_hash);
     put_u64(body, slot);
     put_u64(body + 8, buffer_size(&other->rig->snapshot));
     const struct bytes part = bytes_of(body, sizeof body);

@@ -34,9 +34,11 @@ struct replica_rig {
     struct replica *replica;
     struct replica_other others[REPLICA_RIG_OTHERS];
     uint32_t other_count; /* REPLICA_RIG_OTHERS, or 0: it is alone. */
+    uint32_t window;      /* Of the core; 0: its default. */
     int is_running;
     int is_failed;
     uint64_t results; /* Of commands and reads: asked for, and not yet ended. */
+    uint64_t done;    /* Of those that have ended, the ones that went well. */
 
     /* What the replica has said. */
     struct frame_hello hello;
@@ -50,6 +52,13 @@ struct replica_rig {
 /* A replica that runs, with an empty log, among `others` (0 or REPLICA_RIG_OTHERS) members. */
 struct replica_rig *replica_rig_new(uint32_t others);
 
+/* The same without the replica: its disk (rig->machine.disk) is empty, and /data to be filled. */
+struct replica_rig *replica_rig_prepare(uint32_t others);
+
+/* Open the replica on what is there: 0, or what replica_open() says. Who is refused has no replica,
+ * and may try again. */
+int replica_rig_open(struct replica_rig *rig, struct report *report);
+
 /* The process is killed, and another one begins; what it wrote, it can read. */
 void replica_rig_restart(struct replica_rig *rig);
 
@@ -57,7 +66,10 @@ void replica_rig_restart(struct replica_rig *rig);
 void replica_rig_send(struct replica_other *other, uint16_t type, const struct bytes *parts,
                       size_t count);
 
-/* Make a snapshot of `slot` that the others give away, and let one of them offer it. */
+/* Make a snapshot of `slot` that the others give away; it is in rig->snapshot. */
+void replica_rig_snapshot(struct replica_rig *rig, synod_slot slot, uint64_t cluster);
+
+/* The same, and let one of them offer it. */
 void replica_rig_offer(struct replica_other *other, synod_slot slot);
 
 /* A client's wish: a change, or a look. */
