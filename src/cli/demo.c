@@ -208,13 +208,13 @@ static int ask_state(struct demo *demo, unsigned index, struct state *state)
     Etcdserverpb__HashKVResponse *hash =
         session_call(demo->session, "/etcdserverpb.Maintenance/HashKV", &hash_request.base,
                      &etcdserverpb__hash_kvresponse__descriptor, SESSION_HERE);
-    if (hash == NULL || hash->header == NULL) {
-        return 0;
+    const int has_header = hash != NULL && hash->header != NULL;
+    if (has_header) {
+        state->revision = hash->header->revision;
+        state->hash = hash->hash;
     }
-    state->revision = hash->header->revision;
-    state->hash = hash->hash;
     etcdserverpb__hash_kvresponse__free_unpacked(hash, NULL);
-    return 1;
+    return has_header;
 }
 
 /* True if every member answers, has a leader and is in the same state. */

@@ -22,11 +22,11 @@
 
 #include "base/assert.h"
 #include "base/list.h"
+#include "cli/answer.h"
 #include "cli/xmalloc.h"
 #include "grpc/client.h"
 #include "kv.pb-c.h"
 #include "os/os_uv.h"
-#include "rpc.pb-c.h"
 
 enum {
     WINDOW = 256, /* Requests in flight. */
@@ -40,8 +40,7 @@ enum {
 
 /* What is remembered of a file's key. */
 struct item {
-    uint64_t hash;
-    uint32_t size;
+    struct answer_value value; /* Once it was put. */
     uint8_t is_acked;
 };
 
@@ -113,8 +112,8 @@ static void begin(struct request *request)
         struct item *item = &load->items[request->index];
         request->value_size =
             (uint32_t)demo_files_read(&load->files->files[request->index], request->value);
-        item->size = request->value_size;
-        item->hash = XXH3_64bits(request->value, request->value_size);
+        item->value.size = request->value_size;
+        item->value.hash = XXH3_64bits(request->value, request->value_size);
     }
     load->in_flight++;
     send_request(request);
@@ -146,20 +145,6 @@ static void end(struct request *request)
 
 /* -- Answers -------------------------------------------------------------------------- */
 
-/* True if the answer holds what was acknowledged. */
-static int is_intact(const struct item *item, struct bytes message)
-{
-    Etcdserverpb__RangeResponse *answer =
-        etcdserverpb__range_response__unpack(NULL, message.size, message.data);
-    const int is_there = answer != NULL && answer->n_kvs == 1;
-    const int is_same = is_there && answer->kvs[0]->value.len == item->size &&
-                        XXH3_64bits(answer->kvs[0]->value.data, item->size) == item->hash;
-    if (answer != NULL) {
-        etcdserverpb__range_response__free_unpacked(answer, NULL);
-    }
-    return is_same;
-}
-
 static void on_answer(void *context, const struct grpc_result *result)
 {
     struct request *request = context;
@@ -173,7 +158,7 @@ static void on_answer(void *context, const struct grpc_result *result)
     if (load->kind == DEMO_LOAD_PUT) {
         load->counts.acked += !item->is_acked;
         item->is_acked = 1;
-    } else if (!is_intact(item, result->message)) {
+    } else if (!answer_has_value(result->message, &item->value)) {
         load->counts.lost++;
     }
     end(request);
@@ -250,20 +235,16 @@ static void on_status(void *context, const struct grpc_result *result)
 {
     struct target *target = context;
     struct demo_load *load = target->load;
+    struct answer_leader said;
     target->is_asked = 0;
-    Etcdserverpb__StatusResponse *status =
-        result->code != GRPC_OK ? NULL
-                                : etcdserverpb__status_response__unpack(NULL, result->message.size,
-                                                                        result->message.data);
-    if (status == NULL || status->header == NULL) {
+    if (result->code != GRPC_OK || answer_read_leader(result->message, &said) != 0) {
         return;
     }
-    target->member_id = status->header->member_id;
-    if (status->leader != 0 && status->raftterm >= load->term) {
-        load->term = status->raftterm;
-        load->leader = status->leader;
+    target->member_id = said.member;
+    if (said.leader != 0 && said.term >= load->term) {
+        load->term = said.term;
+        load->leader = said.leader;
     }
-    etcdserverpb__status_response__free_unpacked(status, NULL);
 }
 
 /* Keep a connection to the member, and a question on its way. */

@@ -9,6 +9,7 @@
 
 #include "cli/options.h"
 #include "kv.pb-c.h"
+#include "rpc.pb-c.h"
 
 /* What a range shows of its keys in the simple format. */
 struct render_range {
@@ -23,6 +24,15 @@ void render_delete(enum output_format format, const Etcdserverpb__DeleteRangeRes
 void render_txn(enum output_format format, const Etcdserverpb__TxnResponse *answer);
 void render_compaction(enum output_format format, const Etcdserverpb__CompactionResponse *answer,
                        int64_t revision);
+
+/* What one member said of itself, or why it did not. */
+struct render_status {
+    const char *endpoint;
+    Etcdserverpb__StatusResponse *status; /* NULL: it did not answer. */
+    char *error;
+};
+
+void render_status(enum output_format format, const struct render_status *reports, uint32_t count);
 
 /* The parts that other commands print as well: `{"cluster_id":...}`; a field on each line; a text
  * in quotes with everything escaped that is not printable. */

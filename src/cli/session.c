@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "cli/answer.h"
 #include "cli/xmalloc.h"
 #include "grpc/client.h"
 #include "os/os_uv.h"
@@ -183,8 +184,7 @@ static void on_answer(void *context, const struct grpc_result *result)
     snprintf(session->error, sizeof session->error, "%s",
              result->text[0] != '\0' ? result->text : grpc_code_name(result->code));
     if (result->code == GRPC_OK) {
-        session->answer = protobuf_c_message_unpack(session->type, NULL, result->message.size,
-                                                    result->message.data);
+        session->answer = answer_unpack(session->type, result->message);
         if (session->answer == NULL) {
             session->code = GRPC_INTERNAL;
             snprintf(session->error, sizeof session->error,

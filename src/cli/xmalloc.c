@@ -32,7 +32,9 @@ void *xrealloc(void *memory, size_t size)
 char *xstrndup(const char *text, size_t size)
 {
     char *copy = xmalloc(size + 1);
-    memcpy(copy, text, size);
+    if (size > 0) { /* Of nothing there may be no pointer. */
+        memcpy(copy, text, size);
+    }
     copy[size] = '\0';
     return copy;
 }
