@@ -228,6 +228,15 @@ static uint64_t take_number(struct reading *reading, const char *prefix)
     return number;
 }
 
+/* Revisions have a sign, as etcd's have: one that is below zero could be written, and not be read. */
+static int64_t revision_of(struct reading *reading, uint64_t number)
+{
+    if (number > INT64_MAX) {
+        complain(reading, "not a revision");
+    }
+    return (int64_t)number;
+}
+
 /* Which of these words is in hand; 0: none. */
 static uint8_t find_word(const struct reading *reading, const char *const *words, size_t count)
 {
@@ -302,8 +311,8 @@ static void take_items(struct reading *reading)
         const char *text = reading->word;
         const uint64_t key = number_at(reading, &text, "k");
         item.value = number_at(reading, &text, "=");
-        item.create = (int64_t)number_at(reading, &text, "@");
-        item.mod = (int64_t)number_at(reading, &text, "/");
+        item.create = revision_of(reading, number_at(reading, &text, "@"));
+        item.mod = revision_of(reading, number_at(reading, &text, "/"));
         item.version = (uint32_t)number_at(reading, &text, "/");
         item.key = (uint32_t)key;
         if (key >= CHRONICLE_KEYS_MAX) {
@@ -395,7 +404,7 @@ static void take_header(struct reading *reading)
     }
     advance(reading);
     if (reading->word != NULL && reading->word[0] == 'r' && reading->word[1] != 'e') {
-        operation->revision = (int64_t)take_number(reading, "r");
+        operation->revision = revision_of(reading, take_number(reading, "r"));
     }
     if (is_word(reading, "serializable")) {
         operation->is_serializable = 1;
@@ -476,10 +485,10 @@ static void take_state(struct reading *reading)
     advance(reading);
     report.at_us = take_number(reading, "");
     report.member = (uint32_t)take_number(reading, "m");
-    report.revision = (int64_t)take_number(reading, "r");
+    report.revision = revision_of(reading, take_number(reading, "r"));
     if (is_word(reading, "compacted")) {
         advance(reading);
-        report.compacted = (int64_t)take_number(reading, "");
+        report.compacted = revision_of(reading, take_number(reading, ""));
     }
     if (!is_word(reading, "hash")) {
         complain(reading, "no hash");
