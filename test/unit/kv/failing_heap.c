@@ -16,6 +16,11 @@ void failing_heap_set(uint64_t n, int for_ever)
     has_failed = 0;
 }
 
+void failing_heap_try(uint64_t number)
+{
+    failing_heap_set((number + 1) / 2, number % 2 == 0);
+}
+
 int failing_heap_has_failed(void)
 {
     return has_failed;
