@@ -200,7 +200,14 @@ void os_memory_fail_at(struct os *os, unsigned mask, uint64_t n, int error)
     machine->fail_mask = mask;
     machine->fail_after = n;
     machine->fail_error = error;
+    machine->fails_on = 0;
     machine->has_failed = 0;
+}
+
+void os_memory_fail_from(struct os *os, unsigned mask, uint64_t n, int error)
+{
+    os_memory_fail_at(os, mask, n, error);
+    machine_of(os)->fails_on = 1;
 }
 
 int os_memory_has_failed(const struct os *os)

@@ -73,6 +73,9 @@ void os_memory_interleave(struct os *os);
  * negative errno value. n = 0: none. */
 void os_memory_fail_at(struct os *os, unsigned mask, uint64_t n, int error);
 
+/* The same, and fail every one after it, too. */
+void os_memory_fail_from(struct os *os, unsigned mask, uint64_t n, int error);
+
 /* True once that operation was reached. */
 int os_memory_has_failed(const struct os *os);
 

@@ -6,12 +6,14 @@
 #include "base/assert.h"
 #include "os_memory_internal.h"
 
+__attribute__((weak)) void *memory_realloc(void *memory, size_t size)
+{
+    return realloc(memory, size);
+}
+
 void *memory_grow(void *memory, size_t size)
 {
-    void *grown = realloc(memory, size == 0 ? 1 : size);
-    if (grown == NULL) {
-        grown = realloc(memory, size == 0 ? 1 : size);
-    }
+    void *grown = memory_realloc(memory, size == 0 ? 1 : size);
     assert(grown != NULL);
     return grown;
 }
@@ -127,11 +129,15 @@ static int refuse(struct machine *machine, unsigned kind)
     if (machine->is_dead) {
         return -EIO;
     }
-    if ((machine->fail_mask & kind) != 0 && machine->fail_after > 0 && --machine->fail_after == 0) {
-        machine->has_failed = 1;
-        return machine->fail_error;
+    if ((machine->fail_mask & kind) == 0 || machine->fail_after == 0) {
+        return 0;
     }
-    return 0;
+    if (--machine->fail_after > 0) {
+        return 0;
+    }
+    machine->fail_after = machine->fails_on ? 1 : 0;
+    machine->has_failed = 1;
+    return machine->fail_error;
 }
 
 /* An operation changed something. -EIO if it was the last: it stays pending. */

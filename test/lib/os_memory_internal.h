@@ -106,6 +106,7 @@ struct machine {
     unsigned fail_mask;
     uint64_t fail_after; /* Operations of the mask until one fails; 0: none. */
     int fail_error;
+    int fails_on; /* After that one, too. */
     int has_failed;
 };
 
@@ -114,8 +115,9 @@ static inline struct machine *machine_of(const struct os *os)
     return (struct machine *)(uintptr_t)os;
 }
 
-/* realloc, which our own needs are never refused: a test that makes the n-th allocation fail
- * means the program's. */
+/* realloc for our own needs: never NULL. A test that makes the program's allocations fail, and
+ * realloc() with them, puts one that does not fail in the place of memory_realloc(). */
+void *memory_realloc(void *memory, size_t size);
 void *memory_grow(void *memory, size_t size);
 
 /* Add a name, or let it stand for something else; take it away. */

@@ -1,4 +1,4 @@
-/* fault_test.c -- the n-th operation fails, for every n: one failure is the last. */
+/* fault_test.c -- the n-th operation fails, once or for ever, for every n: one is the last. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -9,6 +9,7 @@
 /* -- The n-th allocation ------------------------------------------------------------------ */
 
 static uint64_t allocations_left; /* Until one fails; 0: none does. */
+static int is_refused_for_ever;   /* And all after it. */
 static int was_refused;           /* One did. */
 
 #if !IS_SANITIZED
@@ -19,11 +20,12 @@ void *__libc_memalign(size_t alignment, size_t size);
 
 static int is_refused(void)
 {
-    if (allocations_left > 0 && --allocations_left == 0) {
-        was_refused = 1;
-        return 1;
+    if (allocations_left == 0 || --allocations_left > 0) {
+        return 0;
     }
-    return 0;
+    allocations_left = is_refused_for_ever ? 1 : 0;
+    was_refused = 1;
+    return 1;
 }
 
 void *malloc(size_t size)
@@ -39,6 +41,13 @@ void *calloc(size_t count, size_t size)
 void *realloc(void *memory, size_t size)
 {
     return is_refused() ? NULL : __libc_realloc(memory, size);
+}
+
+/* The disk's own, in place of the weak one in test/lib/os_memory_disk.c. */
+void *memory_realloc(void *memory, size_t size);
+void *memory_realloc(void *memory, size_t size)
+{
+    return __libc_realloc(memory, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
@@ -94,18 +103,26 @@ static int play(struct rig *rig, int error)
     return has_failed;
 }
 
+typedef void (*arm_function)(struct os *os, unsigned kind, uint64_t n, int error_number);
+
 /* Fail each operation of the kind in turn, until a run passes without coming to it. */
-static void fail_each(unsigned kind, int error_number, uint64_t places_min)
+static void fail_each_so(arm_function arm, unsigned kind, int error_number, uint64_t places_min)
 {
     uint64_t n = 0;
     int has_failed = 1;
     while (has_failed) {
         struct rig *rig = rig_new(++n);
-        os_memory_fail_at(rig->os, kind, n, error_number);
+        arm(rig->os, kind, n, error_number);
         has_failed = play(rig, SYNOD_ERR_STORAGE);
     }
     print_message("    at %llu places\n", (unsigned long long)n - 1);
     assert_true(n - 1 >= places_min);
+}
+
+static void fail_each(unsigned kind, int error_number, uint64_t places_min)
+{
+    fail_each_so(os_memory_fail_at, kind, error_number, places_min);
+    fail_each_so(os_memory_fail_from, kind, error_number, places_min);
 }
 
 TEST(fault, of_a_write_is_the_last_thing_that_happens)
@@ -146,15 +163,17 @@ TEST(fault, of_a_read_refuses_to_open)
 #if !IS_SANITIZED
 TEST(fault, of_an_allocation_is_the_last_thing_that_happens)
 {
-    struct rig *rig;
-    uint64_t n = 0;
-    do {
-        rig = rig_new(++n);
-        was_refused = 0;
-        allocations_left = n;
-    } while (play(rig, SYNOD_ERR_MEMORY));
-    print_message("    at %llu places\n", (unsigned long long)n - 1);
-    assert_true(n - 1 >= 100);
+    for (is_refused_for_ever = 0; is_refused_for_ever <= 1; is_refused_for_ever++) {
+        struct rig *rig;
+        uint64_t n = 0;
+        do {
+            rig = rig_new(++n);
+            was_refused = 0;
+            allocations_left = n;
+        } while (play(rig, SYNOD_ERR_MEMORY));
+        print_message("    at %llu places\n", (unsigned long long)n - 1);
+        assert_true(n - 1 >= 40);
+    }
 }
 #endif
 
@@ -237,6 +256,8 @@ TEST(fault, of_a_read_back_is_told_to_the_reader_alone)
     for (uint64_t n = 1; n <= 2; n++) {
         os_memory_fail_at(rig->os, OS_MEMORY_READ, n, -EIO);
         assert_int_equal(wal_read(rig->wal, 1, location, body, &rig->report), SYNOD_ERR_STORAGE);
+        os_memory_fail_from(rig->os, OS_MEMORY_READ, n, -EIO);
+        assert_int_equal(wal_read(rig->wal, 1, location, body, &rig->report), SYNOD_ERR_STORAGE);
     }
     os_memory_fail_at(rig->os, OS_MEMORY_OPEN, 1, -ENOMEM);
     assert_int_equal(wal_read(rig->wal, 1, location, body, &rig->report), SYNOD_ERR_MEMORY);
@@ -250,9 +271,10 @@ TEST(fault, of_the_directory_is_told_by_open)
 {
     static const unsigned KINDS[] = {OS_MEMORY_DIR_CREATE, OS_MEMORY_LIST};
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
-        for (uint64_t n = 1; n <= 2; n++) {
+        for (uint64_t number = 2; number <= 5; number++) {
             struct rig *rig = rig_new(3);
-            os_memory_fail_at(rig->os, KINDS[i], n, -EIO);
+            const arm_function arm = number % 2 == 0 ? os_memory_fail_at : os_memory_fail_from;
+            arm(rig->os, KINDS[i], number / 2, -EIO);
             const int error = rig_open(rig);
             assert_int_equal(error, os_memory_has_failed(rig->os) ? SYNOD_ERR_STORAGE : 0);
             rig_free(rig);

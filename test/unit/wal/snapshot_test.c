@@ -395,15 +395,18 @@ TEST(snapshot, is_not_installed_when_any_step_fails)
 {
     static const unsigned KINDS[] = {OS_MEMORY_OPEN, OS_MEMORY_WRITE, OS_MEMORY_SYNC,
                                      OS_MEMORY_RENAME};
+    static void (*const FAIL[])(struct os *, unsigned, uint64_t, int) = {os_memory_fail_at,
+                                                                         os_memory_fail_from};
     struct report report;
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+    for (size_t i = 0; i < 2 * sizeof KINDS / sizeof *KINDS; i++) {
         uint64_t n = 0;
         int has_failed = 1;
         while (has_failed) {
             struct os *os = new_machine(1);
-            os_memory_fail_at(os, KINDS[i], ++n, -EIO);
+            FAIL[i % 2](os, KINDS[i / 2], ++n, -EIO);
             const int error = write_one(os, 9, 100 * SNAPSHOT_CHUNK_BYTES, &report);
             has_failed = os_memory_has_failed(os);
+            os_memory_fail_at(os, 0, 0, 0);
             assert_int_equal(error, has_failed ? SYNOD_ERR_STORAGE : 0);
             assert_int_equal(snapshot_list(os, "/data", NULL, 0, &report), has_failed ? 0 : 1);
             assert_false(has_temporary(os));
