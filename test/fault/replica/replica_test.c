@@ -299,9 +299,9 @@ static void write_some(struct rig *rig, uint32_t count)
     (void)rig_run(rig, 2 * SECOND, rig_all_answered);
 }
 
-/* ... and of which no more are up than are needed. One allocation fails. Then there is memory
- * again, and a replica that did not fail for it must go on. */
-static void go_on(uint32_t count)
+/* ... and of which no more are up than are needed. One allocation fails, or all from one on. Then
+ * there is memory again, and a replica that did not fail for it must go on. */
+static void go_on(uint32_t count, int is_for_ever)
 {
     uint64_t struck = 0;
     for (uint64_t n = 1; struck + 1 == n; n++) {
@@ -309,7 +309,7 @@ static void go_on(uint32_t count)
         if (count > 1) {
             rig_kill(rig, 1);
         }
-        fault_arm(FAULT_ALLOCATION, n, 0);
+        fault_arm(FAULT_ALLOCATION, n, is_for_ever);
         write_some(rig, 8);
         struck += (uint64_t)fault_has_struck();
         fault_disarm();
@@ -336,39 +336,54 @@ static void go_on(uint32_t count)
 
 TEST(replica, goes_on_alone_after_any_allocation_has_failed_once)
 {
-    go_on(1);
+    go_on(1, 0);
+}
+
+TEST(replica, goes_on_alone_when_there_is_memory_again)
+{
+    go_on(1, 1);
 }
 
 TEST(replica, goes_on_with_one_other_after_any_allocation_has_failed_once)
 {
-    go_on(3);
+    go_on(3, 0);
+}
+
+TEST(replica, goes_on_with_one_other_when_there_is_memory_again)
+{
+    go_on(3, 1);
 }
 
 /* More records wait for the leader's disk than there was room to remember them, while the others'
  * disks are quick. */
-TEST(replica, fails_in_good_order_where_a_proposal_cannot_be_remembered)
+static void forget_proposals(int is_for_ever)
 {
-    for (uint64_t n = 1;; n++) {
+    int has_struck = 1;
+    uint64_t n = 0;
+    while (has_struck) {
         struct rig *rig = new_led(3);
         os_sim_set_options(rig->nodes[0].sim, &(struct os_sim_options){.turn_us_max = 50,
                                                                        .flush_us_min = 90000,
                                                                        .flush_us_max = 90000});
-        fault_arm(FAULT_ALLOCATION, n, 0);
+        fault_arm(FAULT_ALLOCATION, ++n, is_for_ever);
         for (uint32_t i = 0; i < 150 && rig_is_up(rig, 0); i++) {
             rig_submit(rig, 0, 1, 100);
             (void)rig_run(rig, 1200, has_no_end);
         }
-        const int has_struck = fault_has_struck();
+        has_struck = fault_has_struck();
         fault_disarm();
         for (uint32_t i = 0; i < 3; i++) {
             rig_kill(rig, i);
         }
         rig_free(rig);
-        if (!has_struck) {
-            assert_true(n > 100);
-            return;
-        }
     }
+    assert_true(n > 100);
+}
+
+TEST(replica, fails_in_good_order_where_a_proposal_cannot_be_remembered)
+{
+    forget_proposals(0);
+    forget_proposals(1);
 }
 
 static int is_forwarded(const struct rig *rig)
