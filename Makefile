@@ -170,7 +170,8 @@ FAULTY       := malloc calloc realloc aligned_alloc strdup strndup free \
                 nghttp2_session_callbacks_new nghttp2_option_new \
                 nghttp2_session_client_new2 nghttp2_session_server_new2 \
                 open fstat flock pread pwrite ftruncate fdatasync fsync mkdir lstat statvfs \
-                scandir rename remove uv_loop_init uv_signal_init uv_tcp_bind uv_listen
+                scandir rename remove uv_loop_init uv_signal_init uv_tcp_bind uv_listen \
+                uv_accept uv_tcp_connect uv_getaddrinfo uv_try_write uv_write
 $(BUILD)/faulty/%.a: $(BUILD)/%.a Makefile
 	@mkdir -p $(@D)
 	$(Q)objcopy $(foreach name,$(FAULTY),--redefine-sym $(name)=fault_$(name)) $< $@

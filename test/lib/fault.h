@@ -35,6 +35,7 @@ enum fault_kind {
     FAULT_SEND = 8192,     /* os_stream_write() says -ENOMEM. */
     FAULT_RECEIVE = 16384, /* The connection breaks instead of bringing something. */
     FAULT_ROOM = 32768,    /* A write finds the disk full. */
+    FAULT_LATE = 65536,    /* What libuv was asked for is begun, and comes to nothing later. */
 };
 
 enum {

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "fault.h"
 
@@ -34,10 +33,6 @@ int fault_scandir(const char *path, struct dirent ***entries, fault_filter filte
                   fault_order order);
 int fault_rename(const char *from, const char *to);
 int fault_remove(const char *path);
-int fault_uv_loop_init(uv_loop_t *loop);
-int fault_uv_signal_init(uv_loop_t *loop, uv_signal_t *handle);
-int fault_uv_tcp_bind(uv_tcp_t *handle, const struct sockaddr *address, unsigned flags);
-int fault_uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb callback);
 
 static int refuse(enum fault_kind kind)
 {
@@ -129,26 +124,4 @@ int fault_rename(const char *from, const char *to)
 int fault_remove(const char *path)
 {
     return refuse(FAULT_REMOVE) != 0 ? -1 : remove(path);
-}
-
-/* -- The loop ------------------------------------------------------------------------------- */
-
-int fault_uv_loop_init(uv_loop_t *loop)
-{
-    return fault_strikes(FAULT_ALLOCATION) ? UV_EMFILE : uv_loop_init(loop);
-}
-
-int fault_uv_signal_init(uv_loop_t *loop, uv_signal_t *handle)
-{
-    return fault_strikes(FAULT_ALLOCATION) ? UV_EMFILE : uv_signal_init(loop, handle);
-}
-
-int fault_uv_tcp_bind(uv_tcp_t *handle, const struct sockaddr *address, unsigned flags)
-{
-    return fault_strikes(FAULT_LISTEN) ? UV_EACCES : uv_tcp_bind(handle, address, flags);
-}
-
-int fault_uv_listen(uv_stream_t *stream, int backlog, uv_connection_cb callback)
-{
-    return fault_strikes(FAULT_LISTEN) ? UV_EADDRINUSE : uv_listen(stream, backlog, callback);
 }

@@ -87,3 +87,8 @@ TEST(command_line, says_what_it_cannot_read)
 {
     fail_each("files", FAULT_DISK, 4);
 }
+
+TEST(command_line, says_what_of_a_connection_failed)
+{
+    fail_each("connection", FAULT_CONNECT | FAULT_SEND | FAULT_LATE, 4);
+}

@@ -51,6 +51,16 @@ static void live(void *context)
     stop(member);
 }
 
+/* Connections fail, which is no reason to end. */
+static void serve(void *context)
+{
+    struct member *member = context;
+    assert_true(member_start(member, 1));
+    member_put(member);
+    member_put(member);
+    assert_int_equal(member_stop(member), 0);
+}
+
 /* On an empty disk; and what it leaves there is good for another. */
 static void live_first(void *context)
 {
@@ -95,4 +105,9 @@ TEST(server, says_what_of_the_disk_failed_at_a_later_start)
 TEST(server, says_on_what_it_cannot_listen)
 {
     fail_each("listen", FAULT_LISTEN, live, 4);
+}
+
+TEST(server, serves_on_when_a_connection_fails)
+{
+    fail_each("connection", FAULT_ACCEPT | FAULT_CONNECT | FAULT_SEND | FAULT_LATE, serve, 4);
 }
