@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "sim/explore/claim.h"
 
 enum {
     FACTS_MAX = NODE_LIST_MAX * SCOPE_MEMBERS_MAX
@@ -24,15 +25,17 @@ struct facts {
     struct violation *violation;
     uint32_t vote_count;
     uint32_t proposal_count;
+    uint32_t chosen_count;
     struct fact votes[FACTS_MAX];
     struct fact proposals[FACTS_MAX];
+    struct fact chosen[FACTS_MAX]; /* Of the proposals, those that a phase 2 quorum voted for. */
     struct synod_ballot promised[SCOPE_MEMBERS_MAX]; /* On the disk. */
 };
 
-static int break_claim(const struct facts *facts, const char *claim, const char *text,
+static int break_claim(const struct facts *facts, enum claim claim, const char *text,
                        const struct synod_record *record)
 {
-    facts->violation->claim = claim;
+    facts->violation->claim = claim_name(claim);
     snprintf(facts->violation->detail, sizeof facts->violation->detail,
              "%s: slot %" PRIu64 ", ballot %" PRIu64 ".%" PRIu64 ", value %" PRIu64, text,
              record->entry.slot, record->ballot.round, record->ballot.member,
@@ -82,10 +85,14 @@ static uint32_t size_of(uint32_t set)
     return (uint32_t)__builtin_popcount(set);
 }
 
-static int is_chosen(const struct facts *facts, const struct synod_record *proposal)
+static void collect_chosen(struct facts *facts)
 {
     const struct synod_options options = scope_options(facts->parts->scope, 0);
-    return size_of(voters(facts, proposal)) >= options.members.phase2;
+    for (uint32_t i = 0; i < facts->proposal_count; i++) {
+        if (size_of(voters(facts, facts->proposals[i].record)) >= options.members.phase2) {
+            facts->chosen[facts->chosen_count++] = facts->proposals[i];
+        }
+    }
 }
 
 static int check_votes(const struct facts *facts)
@@ -96,36 +103,64 @@ static int check_votes(const struct facts *facts)
             is_proposed = is_same_proposal(facts->votes[i].record, facts->proposals[k].record);
         }
         if (!is_proposed) {
-            return break_claim(facts, "only what was proposed is voted for", "nobody proposed this",
+            return break_claim(facts, CLAIM_PROPOSED, "nobody proposed this",
                                facts->votes[i].record);
         }
     }
     return 0;
 }
 
-/* Agreement, and P2b, from which P2a follows: votes are for proposals alone. */
-static int check_chosen(const struct facts *facts)
+static int is_against(const struct synod_record *chosen, const struct synod_record *other)
 {
-    for (uint32_t i = 0; i < facts->proposal_count; i++) {
-        const struct synod_record *chosen = facts->proposals[i].record;
-        if (!is_chosen(facts, chosen)) {
-            continue;
+    return other->entry.slot == chosen->entry.slot &&
+           !synod_entry_equal(&other->entry, &chosen->entry);
+}
+
+/* Of these votes, or proposals: the first under a ballot above that of something chosen in its
+ * slot, and for something else. NULL: there is none. */
+static const struct synod_record *find_against(const struct facts *facts, const struct fact *list,
+                                               uint32_t count)
+{
+    for (uint32_t i = 0; i < facts->chosen_count; i++) {
+        const struct synod_record *chosen = facts->chosen[i].record;
+        for (uint32_t k = 0; k < count; k++) {
+            const struct synod_record *other = list[k].record;
+            if (is_against(chosen, other) &&
+                synod_ballot_compare(other->ballot, chosen->ballot) > 0) {
+                return other;
+            }
         }
-        for (uint32_t k = 0; k < facts->proposal_count; k++) {
-            const struct synod_record *other = facts->proposals[k].record;
-            if (other->entry.slot != chosen->entry.slot ||
-                synod_entry_equal(&other->entry, &chosen->entry)) {
-                continue;
-            }
-            if (is_chosen(facts, other)) {
-                return break_claim(facts, "one value per slot", "chosen beside another", other);
-            }
-            if (synod_ballot_compare(other->ballot, chosen->ballot) > 0) {
-                return break_claim(facts, "P2b", "proposed when another was chosen", other);
+    }
+    return NULL;
+}
+
+static int check_p2(const struct facts *facts)
+{
+    for (uint32_t i = 1; i < facts->chosen_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            const struct synod_record *other = facts->chosen[i].record;
+            if (is_against(facts->chosen[k].record, other)) {
+                return break_claim(facts, CLAIM_P2, "chosen beside another", other);
             }
         }
     }
     return 0;
+}
+
+/* It would follow from P2b, since votes are for proposals alone; it is looked at for itself. */
+static int check_p2a(const struct facts *facts)
+{
+    const struct synod_record *other = find_against(facts, facts->votes, facts->vote_count);
+    return other == NULL
+               ? 0
+               : break_claim(facts, CLAIM_P2A, "voted for when another was chosen", other);
+}
+
+static int check_p2b(const struct facts *facts)
+{
+    const struct synod_record *other = find_against(facts, facts->proposals, facts->proposal_count);
+    return other == NULL ? 0
+                         : break_claim(facts, CLAIM_P2B, "proposed when another was chosen", other);
 }
 
 /* Would these members' answers have allowed the proposal? */
@@ -162,7 +197,49 @@ static int check_p2c(const struct facts *facts)
                          is_allowed_by(facts, set, proposal);
         }
         if (!is_allowed) {
-            return break_claim(facts, "P2c", "no phase 1 quorum allows this proposal", proposal);
+            return break_claim(facts, CLAIM_P2C, "no phase 1 quorum allows this proposal",
+                               proposal);
+        }
+    }
+    return 0;
+}
+
+static int break_learned(const struct facts *facts, enum claim claim, uint32_t member,
+                         uint32_t slot)
+{
+    const struct node *node = node_at(facts->parts, facts->state->nodes[member]);
+    facts->violation->claim = claim_name(claim);
+    snprintf(facts->violation->detail, sizeof facts->violation->detail,
+             "member %c has learned value %u in slot %u", 'a' + (int)member, node->values[slot - 1],
+             slot);
+    return -1;
+}
+
+/* Whoever has learned the most is whom the others are compared with. */
+static int check_prefix(const struct facts *facts)
+{
+    const struct node *longest = node_at(facts->parts, facts->state->nodes[0]);
+    for (uint32_t m = 1; m < facts->parts->scope->members; m++) {
+        const struct node *node = node_at(facts->parts, facts->state->nodes[m]);
+        longest = node->applied > longest->applied ? node : longest;
+    }
+    for (uint32_t m = 0; m < facts->parts->scope->members; m++) {
+        const struct node *node = node_at(facts->parts, facts->state->nodes[m]);
+        for (uint32_t slot = 1; slot <= node->applied; slot++) {
+            if (node->values[slot - 1] != longest->values[slot - 1]) {
+                return break_learned(facts, CLAIM_PREFIX, m, slot);
+            }
+        }
+    }
+    return 0;
+}
+
+static int is_chosen(const struct facts *facts, uint32_t slot, uint8_t value)
+{
+    for (uint32_t i = 0; i < facts->chosen_count; i++) {
+        const struct synod_entry *entry = &facts->chosen[i].record->entry;
+        if (entry->slot == slot && entry->checksum == value) {
+            return 1;
         }
     }
     return 0;
@@ -173,19 +250,8 @@ static int check_learned(const struct facts *facts)
     for (uint32_t m = 0; m < facts->parts->scope->members; m++) {
         const struct node *node = node_at(facts->parts, facts->state->nodes[m]);
         for (uint32_t slot = 1; slot <= node->applied; slot++) {
-            int is_known = 0;
-            for (uint32_t i = 0; i < facts->proposal_count && !is_known; i++) {
-                const struct synod_record *proposal = facts->proposals[i].record;
-                is_known = proposal->entry.slot == slot &&
-                           proposal->entry.checksum == node->values[slot - 1] &&
-                           is_chosen(facts, proposal);
-            }
-            if (!is_known) {
-                facts->violation->claim = "only what is chosen is learned";
-                snprintf(facts->violation->detail, sizeof facts->violation->detail,
-                         "member %c has learned value %u in slot %u", 'a' + (int)m,
-                         node->values[slot - 1], slot);
-                return -1;
+            if (!is_chosen(facts, slot, node->values[slot - 1])) {
+                return break_learned(facts, CLAIM_LEARNED, m, slot);
             }
         }
     }
@@ -201,6 +267,7 @@ int claims_check(const struct world_parts *parts, const struct state *state,
     facts.violation = violation;
     facts.vote_count = 0;
     facts.proposal_count = 0;
+    facts.chosen_count = 0;
     memset(facts.promised, 0, sizeof facts.promised);
     for (uint32_t m = 0; m < parts->scope->members; m++) {
         const struct node *node = node_at(parts, state->nodes[m]);
@@ -208,7 +275,9 @@ int claims_check(const struct world_parts *parts, const struct state *state,
         collect(&facts, m, node->forgotten, 1);
         collect(&facts, m, node->proposals, 0);
     }
-    return check_votes(&facts) != 0 || check_chosen(&facts) != 0 || check_p2c(&facts) != 0 ||
+    collect_chosen(&facts);
+    return check_votes(&facts) != 0 || check_p2(&facts) != 0 || check_p2a(&facts) != 0 ||
+                   check_p2b(&facts) != 0 || check_p2c(&facts) != 0 || check_prefix(&facts) != 0 ||
                    check_learned(&facts) != 0
                ? -1
                : 0;

@@ -1,12 +1,17 @@
-/* claims.h -- what binds all members together, by the names that the papers give it.
+/* claims.h -- what binds all members together: the claims of the papers (claim.h) that need somebody
+ * who sees every vote that was ever durable, and every proposal that was ever made.
  *
  *   only what was proposed is voted for       nontriviality
- *   one value per slot                        at most one value is chosen (agreement)
- *   P2a, P2b     what has a higher ballot than something chosen has its value
+ *   P2           at most one value is chosen in a slot (agreement)
+ *   P2a, P2b     each vote, each proposal, of a higher ballot than something chosen has its value
  *                (Paxos Made Simple, 2.2)
  *   P2c          whoever proposed v under b had a phase 1 quorum in which nobody had accepted
  *                anything below b, or v had the highest ballot below b of what they accepted
- *   only what is chosen is learned            and every member learns it in the same slot */
+ *   the chosen prefix is the same everywhere  who has learned a slot has learned what others have
+ *   only what is chosen is learned            and that is chosen
+ *
+ * They are looked at in this order, the consequences before their causes: what breaks P2b alone has
+ * not been voted for yet. */
 #ifndef SIM_EXPLORE_CLAIMS_H
 #define SIM_EXPLORE_CLAIMS_H
 

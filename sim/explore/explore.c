@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mutant.h"
+#include "sim/explore/claim.h"
 #include "sim/explore/scope.h"
 #include "sim/explore/search.h"
 #include "sim/explore/story.h"
@@ -23,6 +24,7 @@ static const char HELP[] =
     "  --depth D      the scopes of this depth: ci (the default) or release\n"
     "  --scope NAME   only this one\n"
     "  --list         say what the scopes are, and end\n"
+    "  --claims       say what is looked at, by name, and end\n"
     "  --states N     stop each scope after N states, not where it says itself\n"
     "  --memory N     GiB at most (default: three quarters of the machine's)\n"
     "  --threads N    that many (default: the cores of the machine)\n"
@@ -78,12 +80,21 @@ static void select_mutant(uint64_t row)
 #endif
 }
 
+static void print_claims(void)
+{
+    for (enum claim claim = CLAIM_NONE + 1; claim < CLAIM_END; claim++) {
+        printf("%-50s %s\n", claim_name(claim), claim_source(claim));
+    }
+}
+
 static void parse(int argc, char **argv, struct settings *settings)
 {
+    /* clang-format off */
     static const struct option OPTIONS[] = {
         {"depth", required_argument, NULL, 'd'},
         {"scope", required_argument, NULL, 's'},
         {"list", no_argument, NULL, 'l'},
+        {"claims", no_argument, NULL, 'c'},
         {"states", required_argument, NULL, 'n'},
         {"memory", required_argument, NULL, 'm'},
         {"threads", required_argument, NULL, 't'},
@@ -93,6 +104,7 @@ static void parse(int argc, char **argv, struct settings *settings)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
+    /* clang-format on */
     int option;
     while ((option = getopt_long(argc, argv, "h", OPTIONS, NULL)) != -1) {
         switch (option) {
@@ -105,6 +117,9 @@ static void parse(int argc, char **argv, struct settings *settings)
         case 'l':
             settings->is_list = 1;
             break;
+        case 'c':
+            print_claims();
+            exit(0);
         case 'n':
             settings->states = number("states", optarg);
             break;

@@ -103,13 +103,13 @@ void node_bench_free(struct node_bench *bench)
     free(bench);
 }
 
-void node_break(struct node_bench *bench, const char *claim, const char *format, ...)
+void node_break(struct node_bench *bench, enum claim claim, const char *format, ...)
 {
     struct violation *breach = &bench->breach;
     if ((bench->outcome->flags & NODE_BROKEN) == 0) {
         va_list arguments;
         bench->outcome->flags |= NODE_BROKEN;
-        breach->claim = claim;
+        breach->claim = claim_name(claim);
         const int used =
             snprintf(breach->detail, sizeof breach->detail, "member %c ", 'a' + (int)bench->member);
         va_start(arguments, format);
@@ -360,7 +360,7 @@ static void feed_message(struct node_bench *bench, uint32_t number)
     const int error =
         feed_once(bench, (struct synod_event){.type = SYNOD_EVENT_MESSAGE, .message = &message});
     if (error != 0) {
-        node_break(bench, "agreement", "heard from member %c of another value than it knows",
+        node_break(bench, CLAIM_P2, "heard from member %c of another value than it knows",
                    'a' + (int)message.from - 1);
     }
 }
@@ -379,7 +379,7 @@ static void settle(struct node_bench *bench)
             return;
         }
     }
-    node_break(bench, "a core comes to rest", "wants a tick again and again");
+    node_break(bench, CLAIM_REST, "wants a tick again and again");
 }
 
 static int feed(struct node_bench *bench, struct synod_event event)
@@ -410,7 +410,7 @@ static void begin_life(struct node_bench *bench)
         const int error =
             feed_once(bench, (struct synod_event){.type = SYNOD_EVENT_RESTORE, .record = record});
         if (error != 0) {
-            node_break(bench, "a disk can be read again", "record %u is refused", i + 1);
+            node_break(bench, CLAIM_RESTORE, "record %u is refused", i + 1);
             return;
         }
     }
@@ -574,7 +574,7 @@ void node_step(struct node_bench *bench, uint32_t member, uint32_t node, struct 
             }
             struct synod_status status;
             synod_core_status(bench->core, &status);
-            node_check_life(bench);
+            node_check_state(bench);
             if (status.round > scope_round_max(bench->parts->scope) &&
                 (outcome->flags & NODE_BROKEN) == 0) {
                 outcome->flags = NODE_IMPOSSIBLE;
@@ -585,6 +585,6 @@ void node_step(struct node_bench *bench, uint32_t member, uint32_t node, struct 
     }
     escape_end();
     if (escape.text[0] != 0) {
-        node_break(bench, "what the core asserts", "breaks an %.200s", escape.text);
+        node_break(bench, CLAIM_ASSERTED, "breaks an %.200s", escape.text);
     }
 }

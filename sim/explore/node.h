@@ -88,7 +88,7 @@ struct node_outcome {
 
 /* A broken claim. */
 struct violation {
-    const char *claim; /* A literal; NULL: none. */
+    const char *claim; /* claim_name()'s; NULL: none. */
     char detail[256];
 };
 

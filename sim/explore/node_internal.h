@@ -2,6 +2,7 @@
 #ifndef SIM_EXPLORE_NODE_INTERNAL_H
 #define SIM_EXPLORE_NODE_INTERNAL_H
 
+#include "sim/explore/claim.h"
 #include "sim/explore/node.h"
 
 struct node_list {
@@ -30,7 +31,7 @@ struct node_bench {
 };
 
 /* The node broke a rule. Says so once: the first is what matters. */
-__attribute__((format(printf, 3, 4))) void node_break(struct node_bench *bench, const char *claim,
+__attribute__((format(printf, 3, 4))) void node_break(struct node_bench *bench, enum claim claim,
                                                       const char *format, ...);
 
 void node_list_append(struct node_list *list, uint32_t number);
@@ -55,6 +56,9 @@ void node_check_heard(struct node_bench *bench, const struct synod_message *mess
 
 /* A life has begun. */
 void node_check_life(struct node_bench *bench);
+
+/* A step is over. */
+void node_check_state(struct node_bench *bench);
 
 /* A read may be answered from `index` on. */
 void node_check_read(struct node_bench *bench, const struct synod_read *read);
