@@ -154,13 +154,17 @@ static void parse(int argc, char **argv, struct settings *settings)
 
 /* -- What is said --------------------------------------------------------------------------- */
 
+static double rate(const struct search_result *result)
+{
+    return (double)result->states / (result->seconds + 1e-9) / 1e3;
+}
+
 static void show_progress(void *context, const struct search_result *result)
 {
     const struct scope *scope = context;
     if (isatty(STDERR_FILENO)) {
         fprintf(stderr, "\r%-3s level %3" PRIu32 "  %12" PRIu64 " states  %8.0f thousand/s ",
-                scope->name, result->depth, result->states,
-                (double)result->states / (result->seconds + 1e-9) / 1e3);
+                scope->name, result->depth, result->states, rate(result));
         fflush(stderr);
     }
 }
@@ -168,17 +172,20 @@ static void show_progress(void *context, const struct search_result *result)
 static void print_head(void)
 {
     puts("Levels: how many steps it takes to reach the last state; + where there are more.");
-    printf("%-4s %-58s %13s %6s %9s %8s\n", "", "", "states", "levels", "nodes", "1000/s");
+    puts("1000/s: thousand different states in a second, of all threads and of each.");
+    printf("%-4s %-58s %13s %6s %9s %8s %8s\n", "", "", "states", "levels", "nodes", "1000/s",
+           "a core");
 }
 
-static void print_row(const struct scope *scope, const struct search_result *result)
+static void print_row(const struct scope *scope, const struct search_result *result,
+                      uint32_t threads)
 {
     if (isatty(STDERR_FILENO)) {
         fputs("\r\033[K", stderr);
     }
-    printf("%-4s %-58s %13" PRIu64 " %5" PRIu32 "%c %9" PRIu64 " %8.0f\n", scope->name,
+    printf("%-4s %-58s %13" PRIu64 " %5" PRIu32 "%c %9" PRIu64 " %8.0f %8.0f\n", scope->name,
            scope->title, result->states, result->depth, result->is_whole ? ' ' : '+', result->nodes,
-           (double)result->states / (result->seconds + 1e-9) / 1e3);
+           rate(result), rate(result) / threads);
     fflush(stdout);
 }
 
@@ -201,10 +208,11 @@ static int show_story(const struct scope *scope, const char *way, const struct s
     return code;
 }
 
-static void show_violation(const struct search_options *options, const struct settings *settings)
+static void show_violation(const struct search_options *options, const struct search_result *result,
+                           const struct settings *settings)
 {
     struct violation violation;
-    char *way = search_way(options, &violation);
+    char *way = search_way(options, result, &violation);
     if (way == NULL) {
         puts("  (the way to it was not found again within the memory allowed)");
         return;
@@ -244,10 +252,10 @@ static void explore(const struct scope *scope, const struct settings *settings,
         .context = (void *)(uintptr_t)scope,
     };
     search_run(&options, result);
-    print_row(scope, result);
+    print_row(scope, result, options.threads);
     if (result->violation.claim != NULL) {
         printf("  broken: %s: %s\n", result->violation.claim, result->violation.detail);
-        show_violation(&options, settings);
+        show_violation(&options, result, settings);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "sim/explore/node.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,13 @@ void world_parts_deinit(struct world_parts *parts)
     pool_deinit(&parts->lists);
     pool_deinit(&parts->records);
     pool_deinit(&parts->messages);
+}
+
+uint64_t world_parts_bytes(const struct world_parts *parts)
+{
+    return atomic_load(&parts->nodes.bytes) + atomic_load(&parts->cores.bytes) +
+           atomic_load(&parts->lists.bytes) + atomic_load(&parts->records.bytes) +
+           atomic_load(&parts->messages.bytes);
 }
 
 void node_list_append(struct node_list *list, uint32_t number)

@@ -32,6 +32,9 @@ struct world_parts {
 void world_parts_init(struct world_parts *parts, const struct scope *scope);
 void world_parts_deinit(struct world_parts *parts);
 
+/* Of memory, for all of them. */
+uint64_t world_parts_bytes(const struct world_parts *parts);
+
 struct node {
     struct synod_ballot told; /* The highest promise that others were told of. */
     uint32_t core;

@@ -9,7 +9,8 @@
 #include "base/assert.h"
 
 enum {
-    SLOTS_MIN = 1 << 12
+    SLOTS_MIN = 1 << 12,
+    MALLOC_BYTES = 16, /* What the allocator takes for itself, about. */
 };
 
 static void *take(size_t size)
@@ -30,6 +31,7 @@ void pool_init(struct pool *pool)
     pthread_mutex_init(&pool->mutex, NULL);
     pool->slot_count = SLOTS_MIN;
     pool->slots = take(pool->slot_count * sizeof *pool->slots);
+    atomic_store(&pool->bytes, pool->slot_count * sizeof *pool->slots);
 }
 
 void pool_deinit(struct pool *pool)
@@ -71,6 +73,7 @@ static void grow(struct pool *pool)
         }
         pool->slots[at & (pool->slot_count - 1)] = number + 1;
     }
+    atomic_fetch_add(&pool->bytes, pool->slot_count / 2 * sizeof *pool->slots);
     free(old);
 }
 
@@ -81,6 +84,7 @@ static uint32_t add(struct pool *pool, uint64_t hash, struct bytes bytes)
     assert(block < POOL_BLOCKS_MAX);
     if (pool->blocks[block] == NULL) {
         pool->blocks[block] = take(POOL_BLOCK_ITEMS * sizeof **pool->blocks);
+        atomic_fetch_add(&pool->bytes, POOL_BLOCK_ITEMS * sizeof **pool->blocks);
     }
     struct pool_item *item = item_at(pool, number);
     *item = (struct pool_item){hash, (uint32_t)bytes.size, take(bytes.size + 1)};
@@ -88,7 +92,7 @@ static uint32_t add(struct pool *pool, uint64_t hash, struct bytes bytes)
         memcpy(item->data, bytes.data, bytes.size);
     }
     pool->count++;
-    pool->bytes += bytes.size;
+    atomic_fetch_add(&pool->bytes, bytes.size + MALLOC_BYTES);
     return number;
 }
 

@@ -10,6 +10,7 @@
 #define SIM_EXPLORE_POOL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,7 +33,7 @@ struct pool {
     uint32_t slot_count; /* Of the hash table; a power of two. */
     uint32_t *slots;     /* Numbers and one; 0: free. */
     struct pool_item *blocks[POOL_BLOCKS_MAX];
-    uint64_t bytes; /* Of all items. */
+    _Atomic uint64_t bytes; /* Of memory, for all of it: any thread may look. */
 };
 
 void pool_init(struct pool *pool);

@@ -1,4 +1,9 @@
-/* search.c -- the two searches: the wide one, and the one that remembers its way. */
+/* search.c -- the two searches: the wide one, and the one that remembers its way.
+ *
+ * They are the same, but that the second carries with each state that waits the way to it: a byte
+ * for each step, which says the how many-th successor it was. So nothing is kept for a state that
+ * is done, there as here; and the first search counts as used what the second will need besides.
+ * What it finds within its bounds can be told within them. */
 #include "sim/explore/search.h"
 
 #include <stdlib.h>
@@ -11,19 +16,29 @@
 #include "sim/explore/frontier.h"
 #include "sim/explore/visited.h"
 
+enum {
+    THREADS_MAX = 64
+};
+
 struct search {
     const struct search_options *options;
     struct world_parts parts;
     struct visited visited;
     struct frontier levels[2]; /* This one, and the next: see `turn`. */
     uint32_t turn;
+    uint32_t level;      /* How many steps lead to the states of the next one. */
+    uint32_t keeps_ways; /* The way to each state goes with it. */
+    uint32_t level_last; /* Then: the level whose states need not be kept. */
     struct search_result *result;
     double begun;
     _Atomic uint64_t states;
     _Atomic uint64_t steps;
-    _Atomic uint32_t is_over; /* A claim is broken, or there is no more room. */
+    _Atomic uint64_t memo_bytes; /* Of all threads. */
+    _Atomic uint32_t is_over;    /* A claim is broken, or there is no more room. */
     _Atomic uint32_t is_full;
-    pthread_mutex_t mutex; /* Of the violation. */
+    pthread_mutex_t mutex;   /* Of what follows, and of the violation. */
+    uint8_t *broken_way;     /* To the state in which a claim is broken next, by ... */
+    struct action broken_by; /* ... this. */
 };
 
 /* A thread of the search. */
@@ -31,8 +46,12 @@ struct seeker {
     struct search *search;
     struct explorer *explorer;
     struct frontier_chunk *out;
+    const uint8_t *way;  /* To the state whose successors are visited, ... */
+    uint32_t successors; /* ... of which there were so many so far. */
     uint64_t states;
     uint64_t steps;
+    uint64_t memo_bytes; /* As of the last time it was told. */
+    struct violation violation;
 };
 
 static double now_seconds(void)
@@ -52,31 +71,69 @@ static struct frontier *next_level(struct search *search)
     return &search->levels[1 - search->turn];
 }
 
-/* Of memory, for what grows. */
+/* What a second search would need besides, for the ways: two bytes too many for each state that
+ * waits, and chunks that are not full in either level. */
+static uint64_t bytes_of_ways(struct search *search, uint64_t waiting)
+{
+    const uint64_t states = waiting / space_state_bytes(&search->parts);
+    return search->keeps_ways ? 0
+                              : states * (search->level + 2) +
+                                    2 * search->options->threads * sizeof(struct frontier_chunk);
+}
+
+/* Of memory, for all that grows. */
 static uint64_t bytes_used(struct search *search)
 {
-    return search->visited.slot_count * sizeof(uint64_t) + atomic_load(&search->levels[0].bytes) +
-           atomic_load(&search->levels[1].bytes);
+    const uint64_t waiting =
+        atomic_load(&search->levels[0].bytes) + atomic_load(&search->levels[1].bytes);
+    return search->visited.slot_count * sizeof(uint64_t) + waiting +
+           bytes_of_ways(search, waiting) + world_parts_bytes(&search->parts) +
+           atomic_load(&search->memo_bytes);
 }
 
 /* -- The wide search ------------------------------------------------------------------------ */
+
+static void end_full(struct search *search)
+{
+    atomic_store(&search->is_full, 1);
+    atomic_store(&search->is_over, 1);
+}
 
 static void hand_over(struct seeker *seeker)
 {
     struct search *search = seeker->search;
     const uint64_t states = atomic_fetch_add(&search->states, seeker->states) + seeker->states;
+    const uint64_t memo_bytes = explorer_bytes(seeker->explorer);
     if (search->options->states_max != 0 && states >= search->options->states_max) {
         atomic_store(&search->is_over, 1);
     }
+    atomic_fetch_add(&search->memo_bytes, memo_bytes - seeker->memo_bytes);
+    seeker->memo_bytes = memo_bytes;
+    frontier_give(next_level(search), seeker->out);
+    seeker->out = frontier_chunk_new();
     if (bytes_used(search) > search->options->bytes_max) {
-        atomic_store(&search->is_full, 1);
-        atomic_store(&search->is_over, 1);
+        end_full(search);
     }
     atomic_fetch_add(&search->steps, seeker->steps);
     seeker->states = 0;
     seeker->steps = 0;
-    frontier_give(next_level(search), seeker->out);
-    seeker->out = frontier_chunk_new();
+}
+
+_Static_assert(SPACE_SUCCESSORS_MAX <= UINT8_MAX + 1, "a step of a way is a byte");
+
+/* A new state, with the way to it if that is kept. */
+static void keep(struct seeker *seeker, uint32_t size, uint32_t successor)
+{
+    uint8_t *end = seeker->out->bytes + seeker->out->used + size;
+    if (seeker->search->keeps_ways && seeker->search->level > 0) {
+        const uint32_t steps = seeker->search->level - 1;
+        memcpy(end, seeker->way, steps);
+        end[steps] = (uint8_t)successor;
+        size += steps + 1;
+    }
+    seeker->out->used += size;
+    seeker->out->count++;
+    seeker->states++;
 }
 
 /* A state that a step led to: if it is new, it belongs to the next level. */
@@ -85,29 +142,42 @@ static int reach(void *context, __attribute__((unused)) const struct action *act
 {
     struct seeker *seeker = context;
     struct search *search = seeker->search;
-    if (seeker->out->used + SPACE_STATE_BYTES_MAX > FRONTIER_CHUNK_BYTES) {
+    const struct search_options *options = search->options;
+    const uint32_t successor = seeker->successors++;
+    if (options->claim != NULL &&
+        options->claim(options->context, &search->parts, state, &seeker->violation) != 0) {
+        return -1;
+    }
+    seeker->steps++;
+    if (search->keeps_ways && search->level == search->level_last) {
+        return 0;
+    }
+    if (seeker->out->used + SPACE_STATE_BYTES_MAX + search->level > FRONTIER_CHUNK_BYTES) {
         hand_over(seeker);
     }
     uint8_t *to = seeker->out->bytes + seeker->out->used;
     const uint32_t size = space_encode(&search->parts, state, to);
     const int is_new = visited_add(&search->visited, XXH3_64bits(to, size));
-    seeker->steps++;
     if (is_new < 0) {
-        atomic_store(&search->is_full, 1);
-        atomic_store(&search->is_over, 1);
+        end_full(search);
     } else if (is_new) {
-        seeker->out->used += size;
-        seeker->out->count++;
-        seeker->states++;
+        keep(seeker, size, successor);
     }
     return 0;
 }
 
-static void note_violation(struct search *search, const struct violation *violation)
+static void note_violation(struct seeker *seeker)
 {
+    struct search *search = seeker->search;
     pthread_mutex_lock(&search->mutex);
     if (search->result->violation.claim == NULL) {
-        search->result->violation = *violation;
+        search->result->violation = seeker->violation;
+        search->broken_by = space_broken_by(seeker->explorer);
+        if (search->keeps_ways && search->level > 1) {
+            search->broken_way = malloc(search->level - 1);
+            assert(search->broken_way != NULL);
+            memcpy(search->broken_way, seeker->way, search->level - 1);
+        }
     }
     pthread_mutex_unlock(&search->mutex);
     atomic_store(&search->is_over, 1);
@@ -117,15 +187,18 @@ static void *seek(void *context)
 {
     struct seeker *seeker = context;
     struct search *search = seeker->search;
+    const uint32_t way_bytes = search->keeps_ways ? search->level - 1 : 0;
     struct frontier_chunk *chunk;
-    struct violation violation = {0};
     while (!atomic_load(&search->is_over) && (chunk = frontier_take(this_level(search))) != NULL) {
         uint32_t at = 0;
         for (uint32_t i = 0; i < chunk->count && !atomic_load(&search->is_over); i++) {
             struct state state;
             at += space_decode(&search->parts, chunk->bytes + at, &state);
-            if (space_expand(seeker->explorer, &state, reach, seeker, &violation) != 0) {
-                note_violation(search, &violation);
+            seeker->way = chunk->bytes + at;
+            seeker->successors = 0;
+            at += way_bytes;
+            if (space_expand(seeker->explorer, &state, reach, seeker, &seeker->violation) != 0) {
+                note_violation(seeker);
             }
         }
         free(chunk);
@@ -151,7 +224,7 @@ static void tell_progress(struct search *search)
 static void seek_level(struct search *search, struct seeker *seekers)
 {
     const uint32_t threads = this_level(search)->count < 1000 ? 1 : search->options->threads;
-    pthread_t ids[64];
+    pthread_t ids[THREADS_MAX];
     for (uint32_t i = 1; i < threads; i++) {
         const int error = pthread_create(&ids[i], NULL, seek, &seekers[i]);
         assert(error == 0);
@@ -189,6 +262,7 @@ static void seek_all(struct search *search, struct seeker *seekers)
             return;
         }
         before = here;
+        search->level++;
         seek_level(search, seekers);
         if (!atomic_load(&search->is_over)) {
             result->depth++;
@@ -222,130 +296,112 @@ static void end(struct search *search)
     world_parts_deinit(&search->parts);
 }
 
-void search_run(const struct search_options *options, struct search_result *result)
+/* The search itself. `first` is where it began. */
+static void seek_from(struct search *search, struct seeker *seekers, struct state *first)
 {
-    struct search search;
-    struct seeker seekers[64] = {{0}};
-    struct state first;
-    assert(options->threads >= 1 && options->threads <= 64);
-    begin(&search, options, result);
-    for (uint32_t i = 0; i < options->threads; i++) {
-        seekers[i] = (struct seeker){.search = &search,
-                                     .explorer = explorer_new(&search.parts),
+    struct search_result *result = search->result;
+    const uint32_t threads = search->options->threads;
+    assert(threads >= 1 && threads <= THREADS_MAX);
+    for (uint32_t i = 0; i < threads; i++) {
+        seekers[i] = (struct seeker){.search = search,
+                                     .explorer = explorer_new(&search->parts),
                                      .out = frontier_chunk_new()};
     }
-    if (space_first(seekers[0].explorer, &first, &result->violation) == 0) {
-        (void)reach(&seekers[0], NULL, &first);
-        hand_over(&seekers[0]);
-        search.turn = 1 - search.turn;
-        seek_all(&search, seekers);
-        tell_progress(&search);
+    if (space_first(seekers[0].explorer, first, &result->violation) != 0) {
+        return;
     }
-    for (uint32_t i = 0; i < options->threads; i++) {
+    if (reach(&seekers[0], NULL, first) != 0) {
+        note_violation(&seekers[0]);
+        return;
+    }
+    hand_over(&seekers[0]);
+    search->turn = 1 - search->turn;
+    seek_all(search, seekers);
+    tell_progress(search);
+}
+
+static void free_seekers(struct seeker *seekers, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
         explorer_free(seekers[i].explorer);
         free(seekers[i].out);
     }
+}
+
+void search_run(const struct search_options *options, struct search_result *result)
+{
+    struct search search;
+    struct seeker seekers[THREADS_MAX];
+    struct state first;
+    begin(&search, options, result);
+    seek_from(&search, seekers, &first);
+    free_seekers(seekers, options->threads);
     end(&search);
 }
 
 /* -- The search that remembers --------------------------------------------------------------- */
 
-/* Where a state came from. */
-struct origin {
-    uint64_t parent; /* The position of a state; that of the first is its own. */
+struct retracing {
+    uint32_t left;
     struct action action;
+    struct state next;
 };
 
-/* All states so far, in the order in which they were reached. */
-struct trail {
-    struct search search;
-    struct explorer *explorer;
-    struct origin *origins;
-    uint8_t **states; /* Their bytes. */
-    uint64_t count;
-    uint64_t capacity;
-    uint64_t at; /* The one whose successors are visited. */
-};
-
-static int remember(void *context, const struct action *action, const struct state *state)
+static int is_next(void *context, const struct action *action, const struct state *state)
 {
-    struct trail *trail = context;
-    uint8_t bytes[SPACE_STATE_BYTES_MAX];
-    const uint32_t size = space_encode(&trail->search.parts, state, bytes);
-    if (visited_add(&trail->search.visited, XXH3_64bits(bytes, size)) <= 0) {
+    struct retracing *retracing = context;
+    if (retracing->left-- > 0) {
         return 0;
     }
-    if (trail->count == trail->capacity) {
-        trail->capacity = trail->capacity == 0 ? 1024 : 2 * trail->capacity;
-        trail->origins = realloc(trail->origins, trail->capacity * sizeof *trail->origins);
-        trail->states = realloc(trail->states, trail->capacity * sizeof *trail->states);
-        assert(trail->origins != NULL && trail->states != NULL);
-    }
-    trail->origins[trail->count] = (struct origin){.parent = trail->at};
-    if (action != NULL) {
-        trail->origins[trail->count].action = *action;
-    }
-    trail->states[trail->count] = malloc(size);
-    assert(trail->states[trail->count] != NULL);
-    memcpy(trail->states[trail->count++], bytes, size);
-    return 0;
+    retracing->action = *action;
+    retracing->next = *state;
+    return 1;
 }
 
-/* The names of all actions from the first state to the one at `at`, and then of the last. */
-static char *tell_way(const struct trail *trail, struct action last)
+static void add_name(const struct search *search, const struct action *action, char *way)
 {
-    uint64_t steps = 1;
-    for (uint64_t at = trail->at; at != 0; at = trail->origins[at].parent) {
-        steps++;
-    }
-    char *way = calloc(steps, SPACE_NAME_BYTES);
+    char name[SPACE_NAME_BYTES];
+    space_name_action(&search->parts, action, name);
+    strncat(way, *way == 0 ? "" : ",", 2);
+    strncat(way, name, SPACE_NAME_BYTES);
+}
+
+/* The names of all actions from the first state on, and of the one that breaks the claim. */
+static char *tell_way(const struct search *search, struct explorer *explorer, struct state state)
+{
+    const uint32_t steps = search->level > 0 ? search->level - 1 : 0;
+    struct violation none;
+    char *way = calloc(steps + 1, SPACE_NAME_BYTES + 1);
     assert(way != NULL);
-    struct action *actions = calloc(steps, sizeof *actions);
-    assert(actions != NULL);
-    uint64_t step = steps - 1;
-    actions[step] = last;
-    for (uint64_t at = trail->at; at != 0; at = trail->origins[at].parent) {
-        actions[--step] = trail->origins[at].action;
+    for (uint32_t i = 0; i < steps; i++) {
+        struct retracing retracing = {.left = search->broken_way[i]};
+        const int found = space_expand(explorer, &state, is_next, &retracing, &none);
+        assert(found == 1);
+        add_name(search, &retracing.action, way);
+        state = retracing.next;
     }
-    for (step = 0; step < steps; step++) {
-        char name[SPACE_NAME_BYTES];
-        space_name_action(&trail->search.parts, &actions[step], name);
-        strncat(way, name, SPACE_NAME_BYTES);
-        strncat(way, step + 1 < steps ? "," : "", 2);
+    if (search->level > 0) {
+        add_name(search, &search->broken_by, way);
     }
-    free(actions);
     return way;
 }
 
-char *search_way(const struct search_options *options, struct violation *violation)
+char *search_way(const struct search_options *options, const struct search_result *broken,
+                 struct violation *violation)
 {
     struct search_result result;
-    struct trail trail = {0};
-    struct state state;
-    char *way = NULL;
-    begin(&trail.search, options, &result);
-    trail.explorer = explorer_new(&trail.search.parts);
-    *violation = (struct violation){0};
-    if (space_first(trail.explorer, &state, violation) != 0) {
-        way = calloc(1, 1);
-    } else {
-        (void)remember(&trail, NULL, &state);
-    }
-    for (; way == NULL && trail.at < trail.count; trail.at++) {
-        if (visited_reserve(&trail.search.visited, trail.count, 1000, options->bytes_max) != 0) {
-            break;
-        }
-        (void)space_decode(&trail.search.parts, trail.states[trail.at], &state);
-        if (space_expand(trail.explorer, &state, remember, &trail, violation) != 0) {
-            way = tell_way(&trail, space_broken_by(trail.explorer));
-        }
-    }
-    for (uint64_t i = 0; i < trail.count; i++) {
-        free(trail.states[i]);
-    }
-    free(trail.states);
-    free(trail.origins);
-    explorer_free(trail.explorer);
-    end(&trail.search);
+    struct search search;
+    struct seeker seekers[THREADS_MAX];
+    struct state first;
+    assert(broken->violation.claim != NULL);
+    begin(&search, options, &result);
+    search.keeps_ways = 1;
+    search.level_last = broken->depth + 1;
+    seek_from(&search, seekers, &first);
+    *violation = result.violation;
+    char *way = violation->claim != NULL ? tell_way(&search, seekers[0].explorer, first) : NULL;
+    free(search.broken_way);
+    free_seekers(seekers, options->threads);
+    end(&search);
     return way;
 }

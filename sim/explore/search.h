@@ -2,8 +2,8 @@
  *
  * Level by level: all states that n steps lead to, then all that n + 1 do. So the first broken
  * claim is broken by the shortest way there is. Of a state that is done, only its fingerprint is
- * kept (visited.h); the way to a broken claim is found by a second search, which keeps for each
- * state where it came from. */
+ * kept (visited.h); the way to a broken claim is found by a second search, which carries with each
+ * state that waits the way to it. */
 #ifndef SIM_EXPLORE_SEARCH_H
 #define SIM_EXPLORE_SEARCH_H
 
@@ -25,8 +25,12 @@ struct search_result {
 struct search_options {
     const struct scope *scope;
     uint64_t states_max; /* Stop after so many; 0: never. */
-    uint64_t bytes_max;  /* Of memory for fingerprints, and for the states of two levels. */
+    uint64_t bytes_max;  /* Of memory for all that grows with the search; the way to a broken claim
+                          * is found within them, too. */
     uint32_t threads;
+    /* What else is claimed of every state, or NULL. Returns 0, or -1 and what is broken. */
+    int (*claim)(void *context, const struct world_parts *parts, const struct state *state,
+                 struct violation *violation);
     /* Called now and then, and at the end of each level. */
     void (*on_progress)(void *context, const struct search_result *result);
     void *context;
@@ -34,9 +38,11 @@ struct search_options {
 
 void search_run(const struct search_options *options, struct search_result *result);
 
-/* The shortest way to a broken claim, as names of actions (space_name_action()) with a comma
- * between, the last of which breaks it. `threads` does not count. The caller frees it; NULL if
- * nothing was broken within `states_max`. */
-char *search_way(const struct search_options *options, struct violation *violation);
+/* The shortest way to a broken claim, after search_run() with the same options found that one is: as
+ * names of actions (space_name_action()) with a comma between, the last of which breaks it. Where
+ * more than one breaks at the same distance, `violation` may be another than `broken` tells of. The
+ * caller frees it; NULL if there is no memory for it. */
+char *search_way(const struct search_options *options, const struct search_result *broken,
+                 struct violation *violation);
 
 #endif /* SIM_EXPLORE_SEARCH_H */

@@ -38,6 +38,11 @@ void explorer_free(struct explorer *explorer)
     free(explorer);
 }
 
+uint64_t explorer_bytes(const struct explorer *explorer)
+{
+    return (explorer->steps.slot_count + explorer->unions.slot_count) * sizeof(struct memo_entry);
+}
+
 /* What the member does, taken from memory or computed. What breaks a claim is not kept: the
  * search ends there. */
 static struct node_outcome step_of(struct explorer *explorer, const struct action *action,
@@ -60,6 +65,12 @@ static struct node_outcome step_of(struct explorer *explorer, const struct actio
 
 /* -- States --------------------------------------------------------------------------------- */
 
+uint32_t space_state_bytes(const struct world_parts *parts)
+{
+    const uint32_t numbers = parts->scope->members + 1; /* Of nodes, and of the list of messages. */
+    return numbers * (uint32_t)sizeof(uint32_t) + SCOPE_BUDGETS + 1;
+}
+
 uint32_t space_encode(const struct world_parts *parts, const struct state *state, uint8_t *to)
 {
     const uint32_t node_bytes = parts->scope->members * (uint32_t)sizeof state->nodes[0];
@@ -69,7 +80,7 @@ uint32_t space_encode(const struct world_parts *parts, const struct state *state
     to += sizeof state->messages;
     memcpy(to, state->budgets, SCOPE_BUDGETS);
     to[SCOPE_BUDGETS] = state->applied;
-    return node_bytes + (uint32_t)sizeof state->messages + SCOPE_BUDGETS + 1;
+    return space_state_bytes(parts);
 }
 
 uint32_t space_decode(const struct world_parts *parts, const uint8_t *from, struct state *state)
@@ -81,7 +92,7 @@ uint32_t space_decode(const struct world_parts *parts, const uint8_t *from, stru
     from += sizeof state->messages;
     memcpy(state->budgets, from, SCOPE_BUDGETS);
     state->applied = from[SCOPE_BUDGETS];
-    return node_bytes + (uint32_t)sizeof state->messages + SCOPE_BUDGETS + 1;
+    return space_state_bytes(parts);
 }
 
 /* Two rising lists as one. */
@@ -196,6 +207,8 @@ static int own_action(const struct world_parts *parts, const struct state *state
     static const enum node_event_type TYPES[] = {
         NODE_STAND, NODE_PROPOSE, NODE_FLUSH, NODE_CRASH, NODE_TIMEOUT, NODE_READ, NODE_SNAPSHOT};
     const uint32_t count = sizeof TYPES / sizeof TYPES[0];
+    _Static_assert(sizeof TYPES / sizeof TYPES[0] * SCOPE_MEMBERS_MAX == SPACE_OWN_MAX,
+                   "See space.h");
     if (n >= count * parts->scope->members) {
         return 0;
     }

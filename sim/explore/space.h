@@ -5,7 +5,9 @@
 #include "sim/explore/node.h"
 
 enum {
-    SPACE_MESSAGES_MAX = 400,
+    SPACE_MESSAGES_MAX = 220,
+    SPACE_OWN_MAX = 7 * SCOPE_MEMBERS_MAX, /* What members may do by themselves. */
+    SPACE_SUCCESSORS_MAX = SPACE_OWN_MAX + SPACE_MESSAGES_MAX, /* Of a state. */
     SPACE_STATE_BYTES_MAX = 4 * SCOPE_MEMBERS_MAX + 4 + SCOPE_BUDGETS + 1,
     SPACE_NAME_BYTES = 24,
 };
@@ -31,6 +33,9 @@ struct explorer;
 struct explorer *explorer_new(struct world_parts *parts);
 void explorer_free(struct explorer *explorer);
 
+/* Of memory, for what it remembers. */
+uint64_t explorer_bytes(const struct explorer *explorer);
+
 /* All members have begun their first lives, and nothing is under way. Returns 0, or -1 and the
  * violation. */
 int space_begin(struct explorer *explorer, struct state *state, struct violation *violation);
@@ -52,6 +57,9 @@ struct action space_broken_by(const struct explorer *explorer);
 /* States as bytes: SPACE_STATE_BYTES_MAX at most. Two states are equal if their bytes are. */
 uint32_t space_encode(const struct world_parts *parts, const struct state *state, uint8_t *to);
 uint32_t space_decode(const struct world_parts *parts, const uint8_t *from, struct state *state);
+
+/* How many they are: the same for all states of a scope. */
+uint32_t space_state_bytes(const struct world_parts *parts);
 
 /* A name for an action that means the same in another run: SPACE_NAME_BYTES at most. */
 void space_name_action(const struct world_parts *parts, const struct action *action, char *name);
