@@ -49,7 +49,8 @@ enum synod_status_flags {
     SYNOD_STATUS_VOUCHES = 2,  /* It hears its leader directly, and that leader said that it
                                * hears a phase 2 quorum. */
     SYNOD_STATUS_ABLE = 4,     /* It could lead: it hears quorums of both phases, itself included,
-                               * of members that can vote behind the longest prefix it hears of. */
+                               * and those that can vote behind the longest prefix that it hears
+                               * of are one of phase 2. */
     SYNOD_STATUS_PHASE2 = 8,   /* It hears a phase 2 quorum, itself included. */
     SYNOD_STATUS_STALLED = 16, /* Its disk makes no progress. */
     SYNOD_STATUS_STANDS = 32,  /* It stands, hears a phase 1 quorum, and still lacks promises. */
