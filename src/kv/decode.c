@@ -21,6 +21,7 @@
 #include "kv/decode.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 enum {
     TYPE_VARINT = 0,
@@ -64,7 +65,7 @@ static int read_varint(struct scanner *s, uint64_t *value)
             return 0;
         }
         const uint8_t byte = *s->at++;
-        if (shift == 63 && byte > 1) {
+        if (shift == 63 && byte > 1 && (byte >= 0x80 || !MUTANT(159))) {
             return 0; /* More than 64 bits. */
         }
         sum |= (uint64_t)(byte & 0x7f) << shift;
@@ -78,7 +79,7 @@ static int read_varint(struct scanner *s, uint64_t *value)
 static int read_bytes(struct scanner *s, uint64_t size, struct bytes *bytes)
 {
     assert(s->at <= s->end);
-    if (size > (uint64_t)(s->end - s->at)) {
+    if (size > (uint64_t)(s->end - s->at) && !MUTANT(158)) {
         return 0;
     }
     *bytes = bytes_of(s->at, (size_t)size);

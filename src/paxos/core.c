@@ -46,13 +46,13 @@ int synod_options_are_valid(const struct synod_options *options)
     }
     return members->phase1 >= 1 && members->phase1 <= members->count && members->phase2 >= 1 &&
            members->phase2 <= members->count &&
-           members->phase1 + members->phase2 > members->count && options->window >= 2 &&
-           (options->window & (options->window - 1)) == 0 && options->pipeline_max >= 1 &&
-           options->window <= SYNOD_WINDOW_MAX && options->pipeline_max <= options->window / 2 &&
-           options->entries_max >= 1 && options->entries_max <= SYNOD_ENTRIES_MAX &&
-           options->reads_max >= 1 && options->reads_max <= SYNOD_READS_MAX &&
-           options->heartbeat_ms >= 1 && options->election_ms > options->heartbeat_ms &&
-           options->retry_ms >= 1;
+           members->phase1 + members->phase2 + MUTANT(153) > members->count &&
+           options->window >= 2 && (options->window & (options->window - 1)) == 0 &&
+           options->pipeline_max >= 1 && options->window <= SYNOD_WINDOW_MAX &&
+           options->pipeline_max <= options->window / 2 && options->entries_max >= 1 &&
+           options->entries_max <= SYNOD_ENTRIES_MAX && options->reads_max >= 1 &&
+           options->reads_max <= SYNOD_READS_MAX && options->heartbeat_ms >= 1 &&
+           options->election_ms > options->heartbeat_ms && options->retry_ms >= 1;
 }
 
 struct layout {

@@ -39,7 +39,7 @@ uint64_t election_ask(struct synod_core *c, struct outbox *out)
             outbox_message(out, SYNOD_MESSAGE_ASK, c->options.members.ids[i]);
         ask->id = e->question;
         ask->status = status;
-        ask->chosen = c->learner.chosen;
+        ask->chosen = MUTANT(154) ? 0 : c->learner.chosen;
         if (c->proposer.state == PROPOSER_LEADING) {
             ask->ballot = c->proposer.ballot;
         }

@@ -219,7 +219,7 @@ static void give_from(struct sending *sending, uint64_t offset)
     member->needed = sending->slot;
     member->needed_us = sending->pulled_us;
     sending->asked = offset;
-    if (!sending->is_reading && (is_first || !is_new || sending->next < offset)) {
+    if (!sending->is_reading && (is_first || (!is_new && !MUTANT(155)) || sending->next < offset)) {
         sending->next = offset;
     }
     sending->end = offset + (is_new ? AHEAD_BYTES : PIECE_BYTES);

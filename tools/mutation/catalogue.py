@@ -8,7 +8,7 @@ import typing
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CATALOGUE = os.path.join(ROOT, "test/mutants/catalogue.txt")
 KILLERS = os.path.join(ROOT, "test/mutants/killers.txt")
-ROWS = 78  # Of the catalogue; those above were found in this house, and are counted apart.
+ROWS = 78  # Of the first catalogue; those above came later, and are counted apart.
 
 
 class Killer(typing.NamedTuple):

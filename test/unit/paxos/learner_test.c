@@ -41,6 +41,19 @@ TEST(learner, takes_its_vote_for_chosen_when_the_notice_is_of_its_ballot)
     rig_deinit(&rig);
 }
 
+TEST(learner, takes_a_heartbeat_of_the_leader_for_a_notice_that_was_lost)
+{
+    struct rig rig;
+    start(&rig);
+    rig_accept(&rig, B, 5, 1, 7);
+    rig_forget(&rig);
+    rig_message(&rig, B,
+                (struct synod_message){
+                    .type = SYNOD_MESSAGE_ASK, .id = 1, .ballot = rig_ballot(5, B), .chosen = 1});
+    rig_expect(&rig, "chosen: slot 1 v7\n");
+    rig_deinit(&rig);
+}
+
 /* The first leader of each view may have the very same ballot, and proposes other entries. */
 TEST(learner, does_not_believe_a_notice_of_another_view)
 {

@@ -511,6 +511,28 @@ TEST(proposer, gives_notice_to_those_who_wait_for_it)
     rig_deinit(&rig);
 }
 
+/* That one may be lost, and there may never be another Accept. */
+TEST(proposer, gives_the_last_notice_again_with_each_heartbeat)
+{
+    struct rig rig;
+    start(&rig, 3);
+    rig_lead(&rig);
+    assert_int_equal(rig_propose(&rig, 7), 0);
+    rig_flush(&rig);
+    rig_accepted(&rig, B, 2, 1, 7);
+    rig.shows_heartbeats = 1;
+    rig_forget(&rig);
+    rig_tick(&rig, 100);
+    rig_expect(&rig,
+               "to B: ask 2.A 3, leads, hears a quorum, able, all up to slot 1 is chosen\n"
+               "to C: ask 2.A 3, leads, hears a quorum, able, all up to slot 1 is chosen\n");
+    rig_tick(&rig, 100);
+    rig_expect(&rig,
+               "to B: ask 2.A 4, leads, hears a quorum, able, all up to slot 1 is chosen\n"
+               "to C: ask 2.A 4, leads, hears a quorum, able, all up to slot 1 is chosen\n");
+    rig_deinit(&rig);
+}
+
 /* The next Accept carries the notice: it needs no message of its own. */
 TEST(proposer, spares_the_notice_when_an_accept_says_it)
 {
