@@ -9,10 +9,11 @@
 /* -- The n-th allocation ------------------------------------------------------------------ */
 
 static uint64_t allocations_left; /* Until one fails; 0: none does. */
-static int is_refused_for_ever;   /* And all after it. */
 static int was_refused;           /* One did. */
 
 #if !IS_SANITIZED
+static int is_refused_for_ever; /* And all after it. */
+
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
