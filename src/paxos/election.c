@@ -259,11 +259,17 @@ static uint32_t rank(const struct synod_core *c)
  * for an election. */
 static uint64_t handicap_ms(const struct synod_core *c)
 {
-    const int should_wait =
-        hearing_is_far_behind(c) || (!hearing_is_able(c) && hearing_of_one_able(c));
     assert(c->proposer.state == PROPOSER_IDLE);
     assert(c->options.election_ms > 0);
-    return should_wait ? c->options.election_ms : 0;
+    if (hearing_is_far_behind(c)) {
+        MARK("election: leaves others time, since it would have to catch up first");
+        return c->options.election_ms;
+    }
+    if (!hearing_is_able(c) && hearing_of_one_able(c)) {
+        MARK("election: leaves one that could lead time, since it could not itself");
+        return c->options.election_ms;
+    }
+    return 0;
 }
 
 /* The best placed goes first, at once but for a little chance; each other one half a heartbeat
@@ -364,7 +370,11 @@ static void consider_giving_up(struct synod_core *c)
                !leads_in_vain(c)) {
         c->election.quorum_ms = c->now_ms;
     } else if (c->now_ms - c->election.quorum_ms > c->options.election_ms && !MUTANT(54)) {
-        MARK("election: a leader that hears no quorum steps down");
+        if (quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_set(c))) {
+            MARK("election: a leader in vain makes room for one that could lead");
+        } else {
+            MARK("election: a leader that hears no quorum steps down");
+        }
         proposer_step_down(c, SYNOD_WHY_NO_QUORUM);
     }
 }

@@ -2,6 +2,7 @@
 #include "paxos/hearing.h"
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "paxos/core_internal.h"
 #include "paxos/quorum.h"
@@ -57,6 +58,9 @@ static uint32_t voters_behind(const struct synod_core *c, synod_slot chosen)
         const synod_slot reach =
             i == c->self ? c->learner.chosen + c->options.window : hearing_reach(c, i);
         if (reach <= chosen && !MUTANT(145)) {
+            if ((set & 1u << i) != 0) {
+                MARK("hearing: a member that is heard is too far behind to vote");
+            }
             set &= ~(1u << i);
         }
     }
@@ -94,8 +98,14 @@ static int can_vouch(const struct synod_core *c)
 int hearing_vouches(const struct synod_core *c, const struct synod_status_report *status)
 {
     assert(status != NULL);
-    return (status->flags & SYNOD_STATUS_VOUCHES) != 0 &&
-           synod_ballot_compare(status->leader, c->acceptor.promised) >= 0;
+    if ((status->flags & SYNOD_STATUS_VOUCHES) == 0) {
+        return 0;
+    }
+    if (synod_ballot_compare(status->leader, c->acceptor.promised) < 0) {
+        MARK("hearing: a member vouches for a leader below the promise");
+        return 0;
+    }
+    return 1;
 }
 
 int hearing_sees_leader(const struct synod_core *c)
@@ -253,8 +263,15 @@ static int awaits_one_that_stands(const struct synod_core *c)
 int hearing_awaits(const struct synod_core *c)
 {
     assert(c->election.candidate_ms <= c->now_ms);
-    return (candidate(c) >= 0 && c->now_ms - c->election.candidate_ms < c->options.election_ms) ||
-           awaits_one_that_stands(c);
+    if (candidate(c) >= 0 && c->now_ms - c->election.candidate_ms < c->options.election_ms) {
+        MARK("hearing: a candidate has just asked for the promise");
+        return 1;
+    }
+    if (awaits_one_that_stands(c)) {
+        MARK("hearing: a candidate that has the promise says that it stands");
+        return 1;
+    }
+    return 0;
 }
 
 /* Itself, too. */
@@ -275,6 +292,7 @@ int hearing_of_one_that_awaits(const struct synod_core *c)
         const struct synod_status_report *status = &c->election.peers[i].status;
         if (i != c->self && hearing_of(c, i) && (status->flags & SYNOD_STATUS_AWAITS) != 0 &&
             !is_heard(c, status->leader.member) && !MUTANT(152)) {
+            MARK("hearing: another waits for a candidate");
             return 1;
         }
     }
@@ -306,6 +324,7 @@ struct synod_status_report hearing_status(const struct synod_core *c)
     if (hearing_is_able(c)) {
         status.flags |= SYNOD_STATUS_ABLE;
     } else if (hears_another_able(c)) {
+        MARK("hearing: tells of another that could lead");
         status.flags |= SYNOD_STATUS_HEARS_ABLE;
     }
     if (quorum_is_met(&c->options.members, QUORUM_PHASE2, hearing_set(c))) {

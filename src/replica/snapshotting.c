@@ -78,6 +78,7 @@ static void keep(struct replica *r, synod_slot slot)
 {
     assert(slot <= r->applied);
     if (slot < r->snapshot) {
+        MARK("snapshotting: what was written is older than what was installed meanwhile");
         (void)snapshot_remove(r->os, r->options.data_dir, slot, NULL);
         return;
     }

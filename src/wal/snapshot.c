@@ -66,6 +66,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/snapshot_internal.h"
@@ -260,6 +261,7 @@ int snapshot_write(struct os *os, const char *dir, const struct snapshot_info *i
         error = snapshot_install(&writing.file, info->slot, report);
     }
     if (error != 0 && is_made) {
+        MARK("snapshot: one that cannot be written is removed");
         os_remove(os, writing.file.path); /* If that fails too, the next start does it. */
     }
     return error;
@@ -291,6 +293,7 @@ static int refuse(const struct snapshot *snapshot, uint64_t offset, const char *
 {
     assert(expected != NULL);
     assert(snapshot->file.path[0] != '\0');
+    MARK("snapshot: a damaged one is refused");
     return report_fill(report, SYNOD_ERR_CORRUPT,
                        (struct report_place){snapshot->file.path, offset}, "expected %s", expected);
 }

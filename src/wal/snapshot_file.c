@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/mark.h"
 #include "base/mutant.h"
 #include "synod/error.h"
 #include "wal/snapshot_internal.h"
@@ -118,6 +119,7 @@ static void visit_unfinished(void *context, const char *name)
     const char *suffix;
     if (parse_name(name, &slot, &suffix) &&
         (strcmp(suffix, ".write") == 0 || strcmp(suffix, ".receive") == 0)) {
+        MARK("snapshot: an unfinished one of an earlier life is removed");
         remove_name(visit, name);
     }
 }
