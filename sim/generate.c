@@ -52,6 +52,18 @@ static uint8_t chance(struct generator *generator, uint64_t numerator, uint64_t 
 
 /* -- What becomes of it --------------------------------------------------------------------- */
 
+static void report_state(struct generator *generator)
+{
+    const struct kv *kv = machine_kv(generator->machine);
+    struct state_report report = {.at_us = generator->now_us,
+                                  .revision = kv_revision(kv),
+                                  .compacted = kv_compacted(kv),
+                                  .hash = kv_hash(kv)};
+    for (; report.member < generator->options->members; report.member++) {
+        chronicle_report(generator->history, &report);
+    }
+}
+
 static enum operation_outcome apply(struct generator *generator, size_t operation)
 {
     struct chronicle *history = generator->history;
@@ -64,7 +76,14 @@ static enum operation_outcome apply(struct generator *generator, size_t operatio
                                           .size = message.size,
                                           .kind = kind,
                                           .wants_result = 1};
+    const struct kv *kv = machine_kv(generator->machine);
+    const int64_t revision = kv_revision(kv);
+    const int64_t compacted = kv_compacted(kv);
     const struct kv_result *result = generator->calls.apply(generator->calls.context, &command);
+    if (generator->options->reports_states &&
+        (kv_revision(kv) != revision || kv_compacted(kv) != compacted)) {
+        report_state(generator);
+    }
     const int is_known = history->operations[operation].outcome != OUTCOME_UNKNOWN;
     return is_known ? record_result(history, operation, result) : OUTCOME_UNKNOWN;
 }

@@ -23,6 +23,7 @@ struct generate_options {
     uint64_t latency_us_max; /* Of an operation. 0: all of them one after the other. */
     uint32_t unknown_ppm;    /* Operations whose clients do not learn their outcome. */
     uint32_t restart_ppm;    /* Restarts, per operation. */
+    uint32_t reports_states; /* Every member reports every state that it holds. */
     struct requests_options requests;
 };
 

@@ -12,12 +12,15 @@ enum tamper_base {   /* The histories that a way can be applied to. */
     BASE_ANY = 1,    /* Every outcome known. */
     BASE_SEQUENTIAL, /* One operation after the other, besides. */
     BASE_UNKNOWN,    /* Single keys, clients in parallel, some outcomes unknown. */
+    BASE_STATES,     /* As any; and every member reports every state, compacted or not. */
 };
 
 enum {
     JUDGE_REPLAY = 1,
     JUDGE_SEARCH = 2,
-    JUDGE_BOTH = 3
+    JUDGE_BOTH = 3, /* Of what clients saw. */
+    JUDGE_STATES = 4,
+    JUDGE_ALL = 7
 };
 
 /* Name, which histories, who must reject. What each does is said where it is done. */
@@ -66,9 +69,19 @@ enum {
     X(an_unknown_write_is_seen_at_two_revisions, BASE_UNKNOWN, JUDGE_BOTH)                         \
     X(an_unknown_write_is_seen_before_it_began, BASE_UNKNOWN, JUDGE_BOTH)
 
+/* The same for what replicas report of their states, of which the others know nothing. */
+#define TAMPER_STATES_MAP(X)                                                                       \
+    X(a_state_differs, BASE_STATES, JUDGE_STATES)                                                  \
+    X(a_state_is_that_of_an_earlier_revision, BASE_STATES, JUDGE_STATES)                           \
+    X(a_replica_skips_a_write, BASE_STATES, JUDGE_STATES)                                          \
+    X(a_replica_keeps_what_was_compacted, BASE_STATES, JUDGE_STATES)                               \
+    X(a_replica_reports_two_states, BASE_STATES, JUDGE_STATES)                                     \
+    X(a_replica_comes_late_with_another_state, BASE_STATES, JUDGE_STATES)
+
 /* Spoil the history in a place that chance picks. Returns 0 if it has no place for that. */
 #define TAMPER_ROWS(name, base, judges) int tamper_##name(struct chronicle *, struct prng *);
 TAMPER_MAP(TAMPER_ROWS)
+TAMPER_STATES_MAP(TAMPER_ROWS)
 #undef TAMPER_ROWS
 
 #endif /* TEST_CHECK_TAMPER_H */

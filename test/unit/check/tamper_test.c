@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "check/checker_replay.h"
+#include "check/checker_states.h"
 #include "check/checker_wgl.h"
 #include "sim/generate.h"
 #include "tamper.h"
@@ -34,29 +35,36 @@ static void make_base(uint64_t seed, enum tamper_base base, struct chronicle *hi
         options.requests.is_plain = 1;
         options.requests.keys = 4;
         options.unknown_ppm = 50000;
+    } else if (base == BASE_STATES) {
+        options.reports_states = 1;
+        options.requests.compact_permille = 20;
     }
     chronicle_init(history);
     generate_history(&options, history);
 }
 
+static const struct {
+    unsigned judge;
+    const char *name;
+    void (*ask)(const struct chronicle *history, struct checker_verdict *verdict);
+} JUDGES[] = {{JUDGE_REPLAY, "replay", checker_replay},
+              {JUDGE_SEARCH, "search", checker_wgl},
+              {JUDGE_STATES, "judge of states", checker_states}};
+
 static void judge(const struct chronicle *history, unsigned judges, enum checker_opinion opinion,
                   uint64_t seed)
 {
-    struct checker_verdict verdicts[2] = {{.opinion = opinion}, {.opinion = opinion}};
-    if (judges & JUDGE_REPLAY) {
-        checker_replay(history, &verdicts[0]);
-    }
-    if (judges & JUDGE_SEARCH) {
-        checker_wgl(history, &verdicts[1]);
-    }
-    for (int i = 0; i < 2; i++) {
-        if (verdicts[i].opinion != opinion) {
-            fail_msg("seed %u: the %s %s: %s", (unsigned)seed, i == 0 ? "replay" : "search",
-                     checker_opinion_name(verdicts[i].opinion), verdicts[i].text);
+    for (size_t i = 0; i < sizeof JUDGES / sizeof *JUDGES; i++) {
+        struct checker_verdict verdict;
+        if ((JUDGES[i].judge & judges) == 0) {
+            continue;
         }
-        assert_int_equal(verdicts[i].text[0] == '\0',
-                         opinion == CHECKER_ACCEPTS ||
-                             !((i == 0 ? JUDGE_REPLAY : JUDGE_SEARCH) & judges));
+        JUDGES[i].ask(history, &verdict);
+        if (verdict.opinion != opinion) {
+            fail_msg("seed %u: the %s %s: %s", (unsigned)seed, JUDGES[i].name,
+                     checker_opinion_name(verdict.opinion), verdict.text);
+        }
+        assert_int_equal(verdict.text[0] == '\0', opinion == CHECKER_ACCEPTS);
     }
 }
 
@@ -68,7 +76,7 @@ static void check_way(int (*spoil)(struct chronicle *, struct prng *), enum tamp
         struct chronicle history;
         struct prng prng = {seed};
         make_base(seed, base, &history);
-        judge(&history, JUDGE_BOTH, CHECKER_ACCEPTS, seed);
+        judge(&history, JUDGE_ALL, CHECKER_ACCEPTS, seed);
         if (spoil(&history, &prng)) {
             times++;
             judge(&history, judges, CHECKER_REJECTS, seed);
@@ -85,3 +93,4 @@ static void check_way(int (*spoil)(struct chronicle *, struct prng *), enum tamp
         check_way(tamper_##name, base, judges);                                                    \
     }
 TAMPER_MAP(TAMPER_ROWS)
+TAMPER_STATES_MAP(TAMPER_ROWS)
