@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "sim/partition.h"
 
 enum {
     MILLION = 1000000,
@@ -31,9 +30,16 @@ struct faults {
     uint64_t kept_down; /* Nodes that nobody starts any more; bits. */
     uint64_t flapped;   /* Nodes of which the links are cut now, and will be mended; bits. */
     uint64_t done;
-    uint64_t counts[FAULT_END];
+    struct fault_counts counts;
     int is_over;
 };
+
+#define FATE_NAME(name, text) [name] = text,
+const char *fate_name(enum fate fate)
+{
+    static const char *const NAMES[FATE_END + 1] = {FATE_MAP(FATE_NAME)[FATE_END] = "none"};
+    return NAMES[fate < FATE_END ? fate : FATE_END];
+}
 
 static uint32_t draw_node(struct faults *faults)
 {
@@ -204,7 +210,8 @@ static int cut(struct faults *faults)
     partition.other =
         (partition.centre + 1 + (uint32_t)world_below(faults->world, nodes - 1)) % nodes;
     world_trace(faults->world, "cut", partition.shape, partition.centre);
-    partition_apply(&partition, cluster_net(faults->cluster));
+    const uint32_t links = partition_apply(&partition, cluster_net(faults->cluster));
+    faults->counts.shapes[partition.shape] += links > 0; /* Among few nodes some cut nothing. */
     faults->cuts[faults->cut_count] = partition;
     world_after(faults->world, draw_pause(faults), mend, faults, faults->cut_count++);
     return 1;
@@ -339,7 +346,7 @@ static void misfortune(void *object, uint64_t argument)
         return;
     }
     if (happen(faults, fault)) {
-        faults->counts[fault]++;
+        faults->counts.kinds[fault]++;
         faults->done++;
     }
     world_after(faults->world, world_below(faults->world, 2 * faults->swarm->fault_us_mean),
@@ -373,7 +380,7 @@ void faults_free(struct faults *faults)
 void faults_start(struct faults *faults)
 {
     for (uint32_t i = FAULT_NONE + 1; i < FAULT_FIRST_MISFORTUNE; i++) {
-        faults->counts[i] += (uint64_t)swarm_has(faults->swarm, (enum fault)i);
+        faults->counts.kinds[i] += (uint32_t)swarm_has(faults->swarm, (enum fault)i);
     }
     world_after(faults->world, world_below(faults->world, 2 * faults->swarm->fault_us_mean),
                 misfortune, faults, 0);
@@ -433,19 +440,6 @@ static void flap(void *object, uint64_t node)
     world_after(faults->world, 1000 + world_below(faults->world, AGAIN_US_MAX), flap, faults, node);
 }
 
-enum fate {
-    FATE_DEAD,
-    FATE_PAUSED,
-    FATE_SLOW_CLOCK,
-    FATE_UNHEARD, /* By those of the quorum; ... */
-    FATE_DEAF,    /* ... or it does not hear them; ... */
-    FATE_CUT_OFF, /* ... or both. */
-    FATE_DYING,   /* Again and again. */
-    FATE_FLAPPING,
-    FATE_HANGING_ON, /* By its links with one of the quorum, whom the others go on hearing. */
-    FATE_END
-};
-
 /* Of the quorum, whoever is first from a place that chance draws. */
 static uint32_t draw_one_of(struct faults *faults, uint64_t quorum)
 {
@@ -470,21 +464,18 @@ static void cut_from(struct faults *faults, uint32_t node, uint64_t others, enum
     }
 }
 
-/* What is outside of the quorum goes wrong for good, in one way or another. */
-static void condemn(struct faults *faults, uint32_t node, uint64_t quorum)
+/* Returns 0 if that could not happen to it: it was down already. */
+static int befall(struct faults *faults, uint32_t node, uint64_t quorum, enum fate fate)
 {
-    const enum fate fate = (enum fate)world_below(faults->world, FATE_END);
-    faults->kept_down |= (uint64_t)1 << node;
-    world_trace(faults->world, "condemn", node, fate);
+    const int was_up = cluster_is_up(faults->cluster, node);
     switch (fate) {
     case FATE_DEAD:
-        (void)kill(faults, node);
-        break;
+        return kill(faults, node);
     case FATE_PAUSED:
-        if (cluster_is_up(faults->cluster, node)) {
+        if (was_up) {
             cluster_pause(faults->cluster, node, FOREVER_US);
         }
-        break;
+        return was_up;
     case FATE_SLOW_CLOCK:
         cluster_set_clock(faults->cluster, node, MILLION / 4, 0);
         break;
@@ -501,6 +492,16 @@ static void condemn(struct faults *faults, uint32_t node, uint64_t quorum)
         cut_from(faults, node, quorum, fate);
         break;
     }
+    return 1;
+}
+
+/* What is outside of the quorum goes wrong for good, in one way or another. */
+static void condemn(struct faults *faults, uint32_t node, uint64_t quorum)
+{
+    const enum fate fate = (enum fate)world_below(faults->world, FATE_END);
+    faults->kept_down |= (uint64_t)1 << node;
+    world_trace(faults->world, "condemn", node, fate);
+    faults->counts.fates[fate] += (uint32_t)befall(faults, node, quorum, fate);
 }
 
 void faults_heal_quorum(struct faults *faults, uint64_t quorum)
@@ -519,7 +520,7 @@ void faults_heal_quorum(struct faults *faults, uint64_t quorum)
     }
 }
 
-const uint64_t *faults_counts(const struct faults *faults)
+const struct fault_counts *faults_counts(const struct faults *faults)
 {
-    return faults->counts;
+    return &faults->counts;
 }

@@ -94,25 +94,28 @@ int partition_cuts(const struct partition *p, uint32_t from, uint32_t to)
     return 0;
 }
 
-static void change(const struct partition *partition, struct net *net,
-                   void (*what)(struct net *net, uint32_t from, uint32_t to))
+static uint32_t change(const struct partition *partition, struct net *net,
+                       void (*what)(struct net *net, uint32_t from, uint32_t to))
 {
+    uint32_t links = 0;
     assert(partition->nodes <= NET_NODES_MAX && partition->centre < partition->nodes);
     for (uint32_t from = 0; from < partition->nodes; from++) {
         for (uint32_t to = 0; to < partition->nodes; to++) {
             if (from != to && partition_cuts(partition, from, to)) {
                 what(net, from, to);
+                links++;
             }
         }
     }
+    return links;
 }
 
-void partition_apply(const struct partition *partition, struct net *net)
+uint32_t partition_apply(const struct partition *partition, struct net *net)
 {
-    change(partition, net, net_cut);
+    return change(partition, net, net_cut);
 }
 
 void partition_mend(const struct partition *partition, struct net *net)
 {
-    change(partition, net, net_mend);
+    (void)change(partition, net, net_mend);
 }

@@ -48,8 +48,8 @@ enum partition_shape partition_find(const char *name);
 /* True if `to` does not hear `from`. */
 int partition_cuts(const struct partition *partition, uint32_t from, uint32_t to);
 
-/* Cut those links, beside those that are cut already. */
-void partition_apply(const struct partition *partition, struct net *net);
+/* Cut those links, beside those that are cut already. Returns how many they are. */
+uint32_t partition_apply(const struct partition *partition, struct net *net);
 void partition_mend(const struct partition *partition, struct net *net);
 
 #endif /* SIM_PARTITION_H */

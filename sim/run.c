@@ -15,7 +15,6 @@
 #include "base/assert.h"
 #include "check/checker.h"
 #include "sim/escape.h"
-#include "sim/faults.h"
 #include "sim/scenario.h"
 
 enum {
@@ -239,9 +238,8 @@ static void take_counts(const struct run *run)
     result->frames = net_counts(cluster_net(run->cluster)).frames;
     result->nodes = cluster_nodes(run->cluster);
     result->clients = run->swarm.workload.clients;
-    for (uint32_t i = 0; i < FAULT_END; i++) {
-        result->faults[i] = (uint32_t)faults_counts(run->faults)[i];
-    }
+    result->is_spared = run->swarm.faults == 0 || run->swarm.misfortunes == 0;
+    result->faults = *faults_counts(run->faults);
 }
 
 static struct world *present;
@@ -302,7 +300,7 @@ uint64_t run_misfortunes(const struct run_result *result)
 {
     uint64_t sum = 0;
     for (uint32_t i = FAULT_FIRST_MISFORTUNE; i < FAULT_END; i++) {
-        sum += result->faults[i];
+        sum += result->faults.kinds[i];
     }
     return sum;
 }

@@ -4,9 +4,8 @@
 
 #include <stdint.h>
 
+#include "sim/faults.h"
 #include "sim/marks.h"
-#include "sim/partition.h"
-#include "sim/swarm.h"
 
 struct run_options {
     uint64_t seed;
@@ -35,8 +34,9 @@ struct run_result {
     uint64_t frames;
     uint32_t nodes;
     uint32_t clients;
-    uint32_t marks[MARKS_MAX];  /* How often each was come by. */
-    uint32_t faults[FAULT_END]; /* By kind; of those in the air: 1 if it was. */
+    uint32_t is_spared;        /* No misfortunes came, for none should. */
+    uint32_t marks[MARKS_MAX]; /* How often each was come by. */
+    struct fault_counts faults;
     char doubt[768];   /* Which judge gave up on what clients saw, where none rejects it. */
     char failure[768]; /* "" if all is well. */
 };

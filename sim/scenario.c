@@ -93,7 +93,7 @@ static void leave_behind(struct stage *stage, const struct partition *partition)
 {
     struct partition before = *partition;
     before.shape = PARTITION_CHAINED;
-    partition_apply(&before, cluster_net(stage->cluster));
+    (void)partition_apply(&before, cluster_net(stage->cluster));
     for (uint32_t i = 0; i < WRITES; i++) {
         (void)workload_probe(stage->workload, partition->centre, stage->world.now_us + TRY_US);
     }
@@ -169,7 +169,7 @@ static void play(struct stage *stage, enum partition_shape shape)
     }
     net_heal(cluster_net(stage->cluster));
     world_trace(&stage->world, "cut", shape, leader);
-    partition_apply(&partition, cluster_net(stage->cluster));
+    (void)partition_apply(&partition, cluster_net(stage->cluster));
     demand_progress(stage, &partition);
     if (stage->result->failure[0] == 0) {
         demand_peace(stage, &partition);

@@ -13,7 +13,6 @@ enum {
     FAULT_US_MIN = 20000, /* From one misfortune to the next, on average at least. */
     KEYS_MANY = 64,       /* More than a node of the tree holds. */
     KEYS_MOST = 2000,
-    MISFORTUNES_MAX = 300,      /* Else some seeds would never get anything done. */
     NARROW_BYTES_MIN = 1000000, /* A second. */
     NARROW_BYTES_MAX = 10000000,
     NARROW_BYTES_LEAST = 200000,  /* Within an election time-out. */

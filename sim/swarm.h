@@ -51,7 +51,8 @@ enum fault {
 };
 
 enum {
-    FAULT_FIRST_MISFORTUNE = FAULT_KILL
+    FAULT_FIRST_MISFORTUNE = FAULT_KILL,
+    MISFORTUNES_MAX = 300 /* In a run: else some seeds would never get anything done. */
 };
 
 /* Never NULL. */

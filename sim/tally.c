@@ -14,8 +14,7 @@
 #include "sim/repeat.h"
 
 enum {
-    SEEDS_TO_SEE_ALL = 5000, /* What is rarest comes in one of a thousand. */
-    UNDECIDED_SHARE = 100    /* One history in so many may be undecided. */
+    UNDECIDED_SHARE = 100 /* One history in so many may be undecided. */
 };
 
 static double now(void)
@@ -88,12 +87,7 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
     if (result->progress_us > tally->progress_us_max) {
         tally->progress_us_max = result->progress_us;
     }
-    for (uint32_t i = 0; i < FAULT_END; i++) {
-        tally->faults[i] += result->faults[i];
-    }
-    for (uint32_t i = 0; i < marks_count(); i++) {
-        tally->marks[i] += result->marks[i];
-    }
+    sight_add(&tally->sight, seed, result);
     if (result->failure[0] != 0) {
         tally->failures++;
         tally->first = tally->first.seed == 0 ? run : tally->first;
@@ -122,45 +116,7 @@ static void print_table(const struct tally *tally)
         "within %.3f s\n",
         (double)tally->operations / seeds, (double)tally->misfortunes / seeds,
         (double)tally->simulated_us / 1e6 / seeds, (double)tally->progress_us_max / 1e6);
-    printf("seeds in which all the time:");
-    for (uint32_t i = FAULT_NONE + 1; i < FAULT_FIRST_MISFORTUNE; i++) {
-        printf(" %s %" PRIu64, fault_name((enum fault)i), tally->faults[i]);
-    }
-    printf("\nfaults that happened:");
-    for (uint32_t i = FAULT_FIRST_MISFORTUNE; i < FAULT_END; i++) {
-        printf(" %s %" PRIu64, fault_name((enum fault)i), tally->faults[i]);
-    }
-    printf("\n");
-}
-
-/* True if so many seeds ran, and as they are, that each mark should have been come by. */
-static int is_sight_due(const struct tally *tally)
-{
-    const struct swarm_limits *limits = &tally->settings->run.limits;
-    const int is_limited = limits->nodes != 0 || limits->clients != 0 || limits->operations != 0 ||
-                           limits->misfortunes != 0 || limits->is_spared ||
-                           limits->variation != 0 || limits->without != 0;
-    return tally->done >= SEEDS_TO_SEE_ALL && !is_limited;
-}
-
-static void print_marks(struct tally *tally)
-{
-    uint32_t hit = 0;
-    uint32_t excused = 0;
-    for (uint32_t i = 0; i < marks_count(); i++) {
-        const char *excuse = marks_excuse(i);
-        hit += tally->marks[i] != 0;
-        excused += excuse != NULL && tally->marks[i] == 0;
-        if (tally->settings->has_marks) {
-            printf("%12" PRIu64 "  %s\n", tally->marks[i], marks_text(i));
-        }
-        if (excuse == NULL && tally->marks[i] == 0 && is_sight_due(tally)) {
-            printf("blind: no seed has come by this: %s\n", marks_text(i));
-            tally->failures++;
-        }
-    }
-    printf("marks: %" PRIu32 " of %" PRIu32 " were come by, %" PRIu32 " need not be%s\n", hit,
-           marks_count(), excused, is_sight_due(tally) ? "" : "; not judged, of so few seeds");
+    sight_print(&tally->sight, tally->settings->has_marks, stdout);
 }
 
 int tally_is_blind(const struct tally *tally)
@@ -186,7 +142,7 @@ void tally_print(struct tally *tally)
     }
     if (!settings->is_single && settings->run.scenario == PARTITION_NONE && tally->done > 0) {
         print_table(tally);
-        print_marks(tally);
+        tally->failures += sight_judge(&tally->sight, &settings->run.limits, stdout);
         printf("traces: %016" PRIx64 "\n", tally->traces);
     }
     print_blindness(tally);

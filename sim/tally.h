@@ -3,6 +3,7 @@
 #define SIM_TALLY_H
 
 #include "sim/settings.h"
+#include "sim/sight.h"
 
 struct tally {
     const struct settings *settings;
@@ -17,8 +18,7 @@ struct tally {
     uint64_t operations;
     uint64_t misfortunes;
     uint64_t progress_us_max;
-    uint64_t faults[FAULT_END];
-    uint64_t marks[MARKS_MAX];
+    struct sight sight;
 };
 
 void tally_init(struct tally *tally, const struct settings *settings);
@@ -29,8 +29,8 @@ void tally_add(struct tally *tally, uint64_t seed, const struct run_result *resu
 /* True if the judges gave up on more than one history in a hundred: then they are blind. */
 int tally_is_blind(const struct tally *tally);
 
-/* Print what it all was. Judges that are blind count as a failure; so does, after five thousand
- * seeds of which nothing was taken away, a mark that none has come by. */
+/* Print what it all was. Judges that are blind count as a failure; so does whatever so many seeds
+ * should have come by (sight.h). */
 void tally_print(struct tally *tally);
 
 /* The last line, for programs that count. */
