@@ -9,8 +9,7 @@
 #include "synod/error.h"
 
 enum {
-    REPORT_EVERY = 64, /* Revisions. */
-    STORM = 100000     /* Frames in a simulated second: six times what any honest seed has sent. */
+    STORM = 100000 /* Frames in a simulated second: six times what any honest seed has sent. */
 };
 
 static void bury(void *object, uint64_t life);
@@ -133,7 +132,7 @@ static void on_apply(void *context)
     node->revision = kv_revision(machine_kv(node->machine));
 }
 
-/* States are compared where revisions are round: every replica passes there, some of them much
+/* States are compared at every so-many-th revision: every replica passes there, some of them much
  * later than others. It is the same place of the log for all, so what is compacted there is, too,
  * and in the hash: that is no excuse for another one. */
 static void on_applied(void *context, const struct synod_command *command)
@@ -147,7 +146,7 @@ static void on_applied(void *context, const struct synod_command *command)
     }
     testimony_note(&cluster->testimony, revision, command->kind,
                    bytes_of(command->data, command->size));
-    if (revision % REPORT_EVERY == 0 && cluster->history != NULL) {
+    if (cluster->history != NULL && revision % cluster->options.report_every == 0) {
         const struct state_report report = {.at_us = cluster->world->now_us,
                                             .revision = revision,
                                             .compacted = -1,
@@ -415,6 +414,7 @@ static void tell_nobody(void *context, uint32_t node)
 
 void cluster_set_history(struct cluster *cluster, struct chronicle *history)
 {
+    assert(cluster->options.report_every > 0);
     cluster->history = history;
 }
 

@@ -30,7 +30,8 @@ struct cluster_options {
     struct cluster_limits limits;
     /* Draws what a member has from this start on; NULL: all have `limits` all the time. */
     void (*refit)(struct cluster_limits *limits, struct world *world);
-    uint32_t window; /* 0: the default. */
+    uint32_t window;       /* 0: the default. */
+    uint32_t report_every; /* At so many revisions a node reports its state to the history. */
     uint32_t heartbeat_ms;
     uint32_t election_ms;
     uint64_t distance_us_max; /* Between two nodes: each pair draws its own. */
@@ -62,7 +63,7 @@ void cluster_set_os(struct cluster *cluster, uint32_t node, const struct os_sim_
 struct net *cluster_net(struct cluster *cluster);
 uint32_t cluster_nodes(const struct cluster *cluster);
 
-/* From now on nodes report their states there, at every 64th revision. Borrowed for good. */
+/* From now on nodes report their states there, as often as the options say. Borrowed for good. */
 void cluster_set_history(struct cluster *cluster, struct chronicle *history);
 
 /* All is over: tell that history what became of writes whose clients learned nothing. */

@@ -16,6 +16,9 @@ enum {
     NARROW_BYTES_MIN = 1000000, /* A second. */
     NARROW_BYTES_MAX = 10000000,
     NARROW_BYTES_LEAST = 200000,  /* Within an election time-out. */
+    OFTEN_SHARE = 4,              /* One of so many small seeds compares states at each revision. */
+    PAST_SHORT = 20,              /* Compactions in a thousand operations, or more. */
+    REPORT_EVERY = 64,            /* Revisions. */
     THINKING_US_MAX = 1200000000, /* Of a seed: two thirds of what run.c gives it. */
 };
 
@@ -249,6 +252,18 @@ static void draw_misfortunes(struct swarm *swarm, struct world *world)
     }
 }
 
+/* What came later has a stream of its own: so the others' draws are as they were. A state is read
+ * whole to be reported: at each revision where it is small, since there are few keys and hardly a
+ * past, and seldom where that would take as long as all the rest. */
+static void draw_apart(struct swarm *swarm, uint64_t stream)
+{
+    const struct requests_options *requests = &swarm->workload.requests;
+    struct prng prng = {.state = ~stream};
+    const int is_small = requests->keys < KEYS_MANY && requests->compact_permille >= PAST_SHORT;
+    const int is_often = prng_chance(&prng, 1, OFTEN_SHARE);
+    swarm->cluster.report_every = is_small && is_often ? 1 : REPORT_EVERY;
+}
+
 static void apply_limits(struct swarm *swarm, const struct swarm_limits *limits)
 {
     if (limits->clients != 0) {
@@ -269,6 +284,7 @@ static void apply_limits(struct swarm *swarm, const struct swarm_limits *limits)
 void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_limits *limits)
 {
     static const uint32_t NODES[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 5, 4, 4, 1, 7, 2, 6, 9};
+    const uint64_t stream = world->prng.state;
     *swarm = (struct swarm){0};
     swarm->faults = draw_faults(world) & ~limits->without;
     swarm->cluster.nodes = NODES[world_below(world, sizeof NODES / sizeof NODES[0])];
@@ -286,6 +302,7 @@ void swarm_draw(struct swarm *swarm, struct world *world, const struct swarm_lim
     draw_misfortunes(swarm, world);
     draw_window(swarm, world);
     draw_ways(swarm, world);
+    draw_apart(swarm, stream);
     spare(swarm);
     apply_limits(swarm, limits);
     world->prng.state ^= (uint64_t)limits->variation << 32;
