@@ -9,6 +9,9 @@
 #include "synod/error.h"
 
 enum {
+    STEPS_A_SCAN = 8192, /* A scan takes as long as dozens of steps, ... */
+    STARTS_A_SCAN = 4,   /* ... and there are dozens of lives in a seed. */
+    LIVES_A_SCAN = 16,   /* To scan the store takes longer. */
     STORM = 100000 /* Frames in a simulated second: six times what any honest seed has sent. */
 };
 
@@ -21,6 +24,9 @@ static void on_running(void *context)
     struct node *node = context;
     world_trace(node->cluster->world, "running", node->index, 0);
     node->has_run = 1;
+    if (node->starts % STARTS_A_SCAN == 1) {
+        cluster_scan_core(node->cluster, node->index);
+    }
     cluster_look_at_founding(node->cluster, node->index);
     if (node->is_wiped) {
         ledger_violate(&node->cluster->ledger,
@@ -99,6 +105,9 @@ static void on_step(void *context, const struct synod_event *event,
     const char *wrong = watch_step(cluster->watch, node->index, event, effects);
     if (wrong != NULL) {
         ledger_violate(&cluster->ledger, "refinement: %s", wrong);
+    }
+    if (++cluster->steps % STEPS_A_SCAN == 0) {
+        cluster_scan_core(cluster, node->index);
     }
 }
 
@@ -192,6 +201,9 @@ static void end(struct cluster *cluster, uint32_t index)
     struct node *node = &cluster->nodes[index];
     assert(node->replica != NULL);
     cluster_look_at(cluster, index);
+    if (node->starts % LIVES_A_SCAN == 0) {
+        cluster_scan(cluster, index);
+    }
     node->is_ending = 1;
     replica_kill(node->replica);
     clear(node);
@@ -455,6 +467,7 @@ void cluster_free(struct cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->options.nodes; i++) {
         if (cluster->nodes[i].replica != NULL) {
+            cluster_scan(cluster, i);
             end(cluster, i);
         }
     }

@@ -36,6 +36,7 @@ struct cluster {
     struct ledger ledger;
     struct watch *watch; /* Of each step of each core. */
     struct cluster_counts counts;
+    uint64_t steps;            /* Of all cores. */
     struct chronicle *history; /* NULL: states are not reported. */
     struct testimony testimony;
     const struct cluster_events *events;
@@ -53,5 +54,10 @@ void cluster_look_at_founding(struct cluster *cluster, uint32_t index);
 
 /* What must hold of a process at any time. */
 void cluster_look_at(struct cluster *cluster, uint32_t index);
+
+/* All that its core, if it has one yet, asserts of itself; and its store, too. Everything that they
+ * hold is looked at, so not often. */
+void cluster_scan_core(const struct cluster *cluster, uint32_t index);
+void cluster_scan(const struct cluster *cluster, uint32_t index);
 
 #endif /* SIM_CLUSTER_INTERNAL_H */

@@ -44,6 +44,24 @@ void cluster_look_at(struct cluster *cluster, uint32_t index)
     }
 }
 
+void cluster_scan_core(const struct cluster *cluster, uint32_t index)
+{
+    const struct replica *r = cluster->nodes[index].replica;
+    if (r != NULL && r->core != NULL) {
+        synod_core_check(r->core);
+    }
+}
+
+void cluster_scan(const struct cluster *cluster, uint32_t index)
+{
+    struct replica_status status;
+    replica_status(cluster->nodes[index].replica, &status);
+    cluster_scan_core(cluster, index);
+    if (status.is_running) { /* Or a restore may have ended in the middle. */
+        kv_check(machine_kv(cluster->nodes[index].machine));
+    }
+}
+
 /* A log that was closed has all that it was given, unless the disk refused something; then there
  * is nothing but what the replica had been told. */
 static int was_closed_with_table(const struct node *node)
