@@ -456,6 +456,9 @@ struct cluster *cluster_new(struct world *world, const struct cluster_options *o
         cluster->nodes[i].index = i;
         cluster->nodes[i].os = os_sim_new(world, cluster->net, i, &options->os);
         cluster_set_os(cluster, i, &options->os);
+        if (options->has_frail_snapshots) {
+            disk_set_frail_snapshots(os_sim_disk(cluster->nodes[i].os));
+        }
         for (uint32_t other = 0; other < i; other++) {
             net_place(cluster->net, i, other, world_below(world, options->distance_us_max + 1));
         }

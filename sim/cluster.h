@@ -37,6 +37,7 @@ struct cluster_options {
     uint64_t distance_us_max; /* Between two nodes: each pair draws its own. */
     uint32_t lame;            /* The disk of this node ... */
     uint64_t lame_us;         /* ... takes so much longer for a flush, for good. */
+    int has_frail_snapshots;  /* Damage comes to them, too: disk.h. */
     struct net_options net;
     struct os_sim_options os;
 };

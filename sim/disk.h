@@ -74,6 +74,10 @@ enum disk_damage {
     DISK_WIPED,     /* There is nothing on it any more. */
 };
 
+/* From now on all of a snapshot may be damaged. Most of them are synced once, so that nothing of them
+ * is, as a rule. */
+void disk_set_frail_snapshots(struct disk *disk);
+
 /* Damage something. The last thing that a sync made durable in each file is left alone, with all
  * that was not synced: a log cannot tell damage there from a write that the power cut short
  * (src/wal/segment.c says what a seal cannot save). Returns 0 if nothing fit was found. */

@@ -13,6 +13,7 @@ enum {
 struct place {
     struct disk_file *file;
     uint64_t offset;
+    int is_exempt; /* Where the last sync of the file made something durable. */
 };
 
 static int is_fair(const struct disk *disk, const struct place *place)
@@ -20,21 +21,22 @@ static int is_fair(const struct disk *disk, const struct place *place)
     const struct disk_file *file = place->file;
     const uint64_t end = place->offset + DISK_SECTOR_SIZE;
     return end <= file->kept.size && end <= file->seen.size &&
-           !(place->offset < file->synced_to && file->synced_from < end) &&
+           !(place->is_exempt && place->offset < file->synced_to && file->synced_from < end) &&
            !disk_is_unsettled(disk, file, place->offset, DISK_SECTOR_SIZE);
 }
 
-static struct disk_file *draw_file(struct disk *disk)
+static int draw_file(struct disk *disk, struct place *place)
 {
     uint64_t count = 0;
-    struct disk_file *drawn = NULL;
+    *place = (struct place){0};
     for (const struct name *name = name_next(&disk->kept, NULL); name != NULL;
          name = name_next(&disk->kept, name)) {
         if (name->file != NULL && world_below(disk->world, ++count) == 0) {
-            drawn = name->file;
+            place->file = name->file;
+            place->is_exempt = !disk->has_frail_snapshots || strstr(name->path, ".snap") == NULL;
         }
     }
-    return drawn;
+    return place->file != NULL;
 }
 
 static int is_blank(const struct place *place)
@@ -47,8 +49,7 @@ static int is_blank(const struct place *place)
 static int draw_place(struct disk *disk, struct place *place)
 {
     for (uint32_t i = 0; i < TRIES; i++) {
-        place->file = draw_file(disk);
-        if (place->file == NULL || place->file->kept.size < DISK_SECTOR_SIZE) {
+        if (!draw_file(disk, place) || place->file->kept.size < DISK_SECTOR_SIZE) {
             continue;
         }
         const uint64_t sectors = place->file->kept.size / DISK_SECTOR_SIZE;
@@ -95,9 +96,10 @@ static int misplace(struct disk *disk)
 static int bring_back(struct disk *disk)
 {
     for (uint32_t i = 0; i < TRIES; i++) {
-        struct disk_file *file = draw_file(disk);
-        if (file != NULL && file->has_stale) {
-            const struct place place = {.file = file, .offset = file->stale_at};
+        struct place place;
+        if (draw_file(disk, &place) && place.file->has_stale) {
+            const struct disk_file *file = place.file;
+            place.offset = file->stale_at;
             if (is_fair(disk, &place) && memcmp(image_look(&file->kept, place.offset), file->stale,
                                                 sizeof file->stale) != 0) {
                 put_sector(&place, file->stale);
@@ -106,6 +108,11 @@ static int bring_back(struct disk *disk)
         }
     }
     return 0;
+}
+
+void disk_set_frail_snapshots(struct disk *disk)
+{
+    disk->has_frail_snapshots = 1;
 }
 
 int disk_damage(struct disk *disk, enum disk_damage damage)

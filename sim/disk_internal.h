@@ -89,6 +89,7 @@ struct disk {
     uint64_t job; /* The one that calls belong to now; 0: none. */
     uint64_t job_last;
     uint64_t log_writes; /* So many were made. */
+    int has_frail_snapshots;
 };
 
 /* The call is over and forgotten; make its effect last. */

@@ -11,6 +11,7 @@ enum {
     CROWD_MIN = 50,     /* Clients that come all at once. */
     CROWD_MORE = 150,
     FAULT_US_MIN = 20000, /* From one misfortune to the next, on average at least. */
+    FRAIL_SHARE = 4,      /* One of so many seeds has disks that damage snapshots, too. */
     KEYS_MANY = 64,       /* More than a node of the tree holds. */
     KEYS_MOST = 2000,
     NARROW_BYTES_MIN = 1000000, /* A second. */
@@ -262,6 +263,7 @@ static void draw_apart(struct swarm *swarm, uint64_t stream)
     const int is_small = requests->keys < KEYS_MANY && requests->compact_permille >= PAST_SHORT;
     const int is_often = prng_chance(&prng, 1, OFTEN_SHARE);
     swarm->cluster.report_every = is_small && is_often ? 1 : REPORT_EVERY;
+    swarm->cluster.has_frail_snapshots = prng_chance(&prng, 1, FRAIL_SHARE);
 }
 
 static void apply_limits(struct swarm *swarm, const struct swarm_limits *limits)
