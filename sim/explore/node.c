@@ -535,7 +535,7 @@ static int happen(struct node_bench *bench, struct node_event event)
         flush(bench);
         return 1;
     case NODE_TIMEOUT:
-        bench->now_ms += CANON_LEAP_MS;
+        bench->now_ms += scope_timeout_ms(bench->parts->scope);
         (void)feed(bench, (struct synod_event){.type = SYNOD_EVENT_TICK});
         return 1;
     case NODE_READ:

@@ -6,8 +6,14 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "sim/explore/canon.h"
+
 enum {
     MILLION = 1000000,
+
+    RETRY_MS = 200,
+    ELECTION_MS = 500,
+    REPEAT_MS = 240, /* More than the one, and two of them are less than the other. */
 
     DECIDING = 1 << SYNOD_MESSAGE_PREPARE | 1 << SYNOD_MESSAGE_PROMISE | 1 << SYNOD_MESSAGE_ACCEPT |
                1 << SYNOD_MESSAGE_ACCEPTED,
@@ -46,6 +52,10 @@ static const struct scope CI[] = {
     {"a2", "the same on slow disks, and a crash",
      3, 0, 0, 2, 1, PHASES | LEARNING, 1, 6 * MILLION,
      {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 1}, NULL},
+    {"a3", "the same with repeats, where nobody gives up",
+     3, 0, 0, 2, 1, PHASES | LEARNING | SCOPE_REPEATS, 1, 2 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_TIMEOUTS] = 1, [SCOPE_CRASHES] = 1},
+     NULL},
     {"b", "two slots, and a change of leader between them",
      3, 0, 0, 2, 2, DECIDING, 0, 0,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}, NULL},
@@ -67,10 +77,17 @@ static const struct scope CI[] = {
     {"d2", "reads of a leader that has taken over what was chosen",
      3, 0, 0, 2, 2, DECIDING | ASKING | SCOPE_PIECES, 0, 3 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_READS] = 1}, TAKEN_OVER},
+    {"d3", "reads by a leader that another may have deposed, and a crash",
+     3, 0, 0, 2, 1, DECIDING | ASKING, 0, 2 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1, [SCOPE_CRASHES] = 1}, NULL},
     {"e", "a snapshot, and a member that is too far behind",
      3, 0, 0, 1, 1, DECIDING | FETCHING | ASKING | SCOPE_ASKER | SCOPE_DEAF, 0, 3 * MILLION,
      {[SCOPE_STANDS] = 1, [SCOPE_PROPOSALS] = 1, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1},
      NULL},
+    {"e2", "the same, and a crash",
+     3, 0, 0, 1, 1, DECIDING | FETCHING | ASKING | SCOPE_ASKER | SCOPE_DEAF, 0, 2 * MILLION,
+     {[SCOPE_STANDS] = 1, [SCOPE_PROPOSALS] = 1, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1,
+      [SCOPE_CRASHES] = 1}, NULL},
     {"f", "a value that is learned over a vote for another, and crashes",
      3, 0, 0, 2, 2, DECIDING | FETCHING | ASKING | SCOPE_ASKER, 1, 3 * MILLION,
      {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 3, [SCOPE_TIMEOUTS] = 1, [SCOPE_CRASHES] = 2},
@@ -88,11 +105,18 @@ static const struct scope RELEASE[] = {
     {"a2", "the same on slow disks, and two crashes",
      3, 0, 0, 2, 1, PHASES | LEARNING, 1, 300 * MILLION,
      {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 2}, NULL},
+    {"a3", "the same with repeats, where nobody gives up",
+     3, 0, 0, 2, 1, PHASES | LEARNING | SCOPE_REPEATS, 1, 50 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_TIMEOUTS] = 2, [SCOPE_CRASHES] = 2},
+     NULL},
     {"b", "two slots, and a change of leader between them",
      3, 0, 0, 2, 2, PHASES | LEARNING, 0, 200 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}, NULL},
     {"b2", "the same, with promises that come in pieces",
      3, 0, 0, 2, 2, DECIDING | SCOPE_PIECES, 0, 100 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}, NULL},
+    {"b3", "three slots, and a change of leader between them",
+     3, 0, 0, 2, 3, DECIDING, 0, 50 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 3}, NULL},
     {"c1", "four members, quorums of three and of two, a crash",
      4, 3, 2, 2, 1, PHASES | LEARNING, 1, 200 * MILLION,
@@ -100,12 +124,18 @@ static const struct scope RELEASE[] = {
     {"c2", "five members, quorums of four and of two",
      5, 4, 2, 2, 1, DECIDING, 0, 200 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2}, NULL},
+    {"c3", "four members, quorums of two and of three, and two crashes",
+     4, 2, 3, 2, 1, DECIDING, 0, 40 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_CRASHES] = 2}, NULL},
     {"d", "reads by a leader that another may have deposed",
      3, 0, 0, 2, 1, DECIDING | ASKING, 0, 120 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1}, NULL},
     {"d2", "reads of a leader that has taken over what was chosen",
      3, 0, 0, 2, 2, DECIDING | ASKING | SCOPE_PIECES, 0, 60 * MILLION,
      {[SCOPE_STANDS] = 3, [SCOPE_PROPOSALS] = 3, [SCOPE_READS] = 2}, TAKEN_OVER},
+    {"d3", "reads by a leader that another may have deposed, and a crash",
+     3, 0, 0, 2, 1, DECIDING | ASKING, 0, 40 * MILLION,
+     {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 1, [SCOPE_READS] = 1, [SCOPE_CRASHES] = 1}, NULL},
     {"e", "a snapshot, a member that is too far behind, and a crash",
      3, 0, 0, 2, 1, DECIDING | FETCHING | ASKING | SCOPE_ASKER | SCOPE_DEAF, 0, 200 * MILLION,
      {[SCOPE_STANDS] = 2, [SCOPE_PROPOSALS] = 2, [SCOPE_SNAPSHOTS] = 1, [SCOPE_TIMEOUTS] = 1,
@@ -151,10 +181,15 @@ struct synod_options scope_options(const struct scope *scope, uint32_t self)
     options.entries_max = (scope->messages & SCOPE_PIECES) != 0 ? 1 : 2;
     options.reads_max = 2;
     options.heartbeat_ms = 100;
-    options.election_ms = 500;
-    options.retry_ms = 200;
+    options.election_ms = ELECTION_MS;
+    options.retry_ms = RETRY_MS;
     options.seed = 1;
     return options;
+}
+
+uint64_t scope_timeout_ms(const struct scope *scope)
+{
+    return (scope->messages & SCOPE_REPEATS) != 0 ? REPEAT_MS : CANON_LEAP_MS;
 }
 
 int scope_has_questions(const struct scope *scope)

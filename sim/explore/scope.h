@@ -16,6 +16,11 @@ enum {
      * as reads need it. */
     SCOPE_ASKER = 1,
 
+    /* Also beside them: a time-out is that of a repeat. What has no answer is said again, and nobody
+     * gives up: an election's time-out is longer than the two that a scope may have. Else every
+     * time-out is over. */
+    SCOPE_REPEATS = 1 << 28,
+
     /* Also beside them: the last member hears no ACCEPT, and falls behind. */
     SCOPE_DEAF = 1 << 29,
 
@@ -29,7 +34,8 @@ enum scope_budget {
     SCOPE_STANDS = 0, /* A member stands for election. */
     SCOPE_PROPOSALS,  /* A leader proposes a value, each time another. */
     SCOPE_CRASHES,    /* A member loses what is not durable, and starts again. */
-    SCOPE_TIMEOUTS,   /* So much time passes at a member that every time-out is over. */
+    SCOPE_TIMEOUTS,   /* So much time passes at a member that every time-out is over, or see
+                       * SCOPE_REPEATS. */
     SCOPE_READS,      /* A member begins a linearizable read. */
     SCOPE_SNAPSHOTS,  /* A member's state up to now replaces its older records. */
     SCOPE_BUDGETS,
@@ -44,7 +50,7 @@ struct scope {
     uint32_t proposers;    /* The first so many may stand. */
     uint32_t slots;        /* No leader proposes beyond. */
     uint32_t messages;     /* Set of the types that the network carries: 1 << type; and
-                            * SCOPE_ASKER, SCOPE_DEAF, SCOPE_PIECES. */
+                            * SCOPE_ASKER, SCOPE_REPEATS, SCOPE_DEAF, SCOPE_PIECES. */
     uint32_t is_disk_slow; /* Records become durable one by one, in steps of their own. */
     uint64_t states_max;   /* Where the search stops, unless another bound is asked for; 0: when
                             * all has been seen. */
@@ -60,6 +66,9 @@ const struct scope *scope_list(const char *depth, uint32_t *count);
 
 /* The options of every core in a scope; `self` counts from 0. */
 struct synod_options scope_options(const struct scope *scope, uint32_t self);
+
+/* How much time passes in a time-out, in ms. */
+uint64_t scope_timeout_ms(const struct scope *scope);
 
 /* True if the members ask each other whether they are there. */
 int scope_has_questions(const struct scope *scope);

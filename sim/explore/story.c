@@ -123,7 +123,6 @@ static void draw_action(const struct story *story, const struct action *action)
         [NODE_BEGIN] = "begins",
         [NODE_STAND] = "stands for election",
         [NODE_FLUSH] = "has one more record on its disk",
-        [NODE_TIMEOUT] = "lets every time-out pass",
         [NODE_READ] = "begins a read",
         [NODE_SNAPSHOT] = "takes a snapshot",
     };
@@ -140,6 +139,12 @@ static void draw_action(const struct story *story, const struct action *action)
     case NODE_PROPOSE:
         snprintf(text, sizeof text, "proposes v%" PRIu32, action->event.argument);
         draw_event(story->draw, story->step, action->member, DRAW_POINT, text);
+        return;
+    case NODE_TIMEOUT:
+        draw_event(story->draw, story->step, action->member, DRAW_POINT,
+                   (story->parts.scope->messages & SCOPE_REPEATS) != 0
+                       ? "waits until it says again what has no answer"
+                       : "lets every time-out pass");
         return;
     default:
         draw_event(story->draw, story->step, action->member, DRAW_POINT, WORDS[action->event.type]);

@@ -56,3 +56,13 @@ TEST(scope, f_goes_on_where_a_value_is_learned_over_another_vote)
     free(text);
     free(play(scope_of("ci", "f"), "b>c:read", 2)); /* Nobody has sent that. */
 }
+
+/* A long time-out ends a candidacy; a short one repeats it, though two of them pass. */
+TEST(scope, a3_repeats_and_gives_nothing_up)
+{
+    char *text = play(scope_of("release", "a3"), "sa,ta,ta,fa,a>b:prepare", 0);
+    assert_non_null(strstr(text, "a: waits until it says again"));
+    assert_non_null(strstr(text, "a to b: PREPARE 2.a"));
+    free(text);
+    free(play(scope_of("release", "a3"), "sa,ta,ta,fa,a>b:prepare,fb,b>a:promise,pa", 0));
+}
