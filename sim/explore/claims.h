@@ -1,5 +1,7 @@
-/* claims.h -- what binds all members together: the claims of the papers (claim.h) that need somebody
- * who sees every vote that was ever durable, and every proposal that was ever made.
+/* claims.h -- what binds all members together.
+ *
+ * The claims of the papers (claim.h) that need somebody who sees every vote that was ever durable,
+ * and every proposal that was ever made:
  *
  *   only what was proposed is voted for       nontriviality
  *   P2           at most one value is chosen in a slot (agreement)

@@ -16,9 +16,9 @@ enum {
      * as reads need it. */
     SCOPE_ASKER = 1,
 
-    /* Also beside them: a time-out is that of a repeat. What has no answer is said again, and nobody
-     * gives up: an election's time-out is longer than the two that a scope may have. Else every
-     * time-out is over. */
+    /* Also beside them: a time-out is that of a repeat. What has no answer is said again, and
+     * nobody gives up: an election's time-out is longer than the two that a scope may have. Else
+     * every time-out is over. */
     SCOPE_REPEATS = 1 << 28,
 
     /* Also beside them: the last member hears no ACCEPT, and falls behind. */

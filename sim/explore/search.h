@@ -38,10 +38,10 @@ struct search_options {
 
 void search_run(const struct search_options *options, struct search_result *result);
 
-/* The shortest way to a broken claim, after search_run() with the same options found that one is: as
- * names of actions (space_name_action()) with a comma between, the last of which breaks it. Where
- * more than one breaks at the same distance, `violation` may be another than `broken` tells of. The
- * caller frees it; NULL if there is no memory for it. */
+/* The shortest way to a broken claim, after search_run() with the same options found that one is:
+ * as names of actions (space_name_action()) with a comma between, the last of which breaks it.
+ * Where more than one breaks at the same distance, `violation` may be another than `broken` tells
+ * of. The caller frees it; NULL if there is no memory for it. */
 char *search_way(const struct search_options *options, const struct search_result *broken,
                  struct violation *violation);
 

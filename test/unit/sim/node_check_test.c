@@ -1,4 +1,4 @@
-/* node_check_test.c -- what the explorer holds a single member to: each claim is broken by hand, once.
+/* node_check_test.c -- what the explorer holds one member to: each claim is broken by hand, once.
  *
  * The member is b, in its first life, with nothing on its disk; its core is a real one. */
 #include <string.h>
