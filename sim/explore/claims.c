@@ -87,9 +87,9 @@ static uint32_t size_of(uint32_t set)
 
 static void collect_chosen(struct facts *facts)
 {
-    const struct synod_options options = scope_options(facts->parts->scope, 0);
+    const uint32_t enough = scope_phase2(facts->parts->scope);
     for (uint32_t i = 0; i < facts->proposal_count; i++) {
-        if (size_of(voters(facts, facts->proposals[i].record)) >= options.members.phase2) {
+        if (size_of(voters(facts, facts->proposals[i].record)) >= enough) {
             facts->chosen[facts->chosen_count++] = facts->proposals[i];
         }
     }
@@ -181,19 +181,20 @@ static int is_allowed_by(const struct facts *facts, uint32_t set,
 
 static int check_p2c(const struct facts *facts)
 {
-    const struct synod_options options = scope_options(facts->parts->scope, 0);
-    const uint32_t everybody = (1u << options.members.count) - 1;
+    const uint32_t members = facts->parts->scope->members;
+    const uint32_t everybody = (1u << members) - 1;
+    const uint32_t enough = scope_phase1(facts->parts->scope);
     for (uint32_t i = 0; i < facts->proposal_count; i++) {
         const struct synod_record *proposal = facts->proposals[i].record;
         uint32_t promised = 0;
         int is_allowed = 0;
-        for (uint32_t m = 0; m < options.members.count; m++) {
+        for (uint32_t m = 0; m < members; m++) {
             if (synod_ballot_compare(facts->promised[m], proposal->ballot) >= 0) {
                 promised |= 1u << m;
             }
         }
         for (uint32_t set = 1; set <= everybody && !is_allowed; set++) {
-            is_allowed = (set & promised) == set && size_of(set) >= options.members.phase1 &&
+            is_allowed = (set & promised) == set && size_of(set) >= enough &&
                          is_allowed_by(facts, set, proposal);
         }
         if (!is_allowed) {

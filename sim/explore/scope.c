@@ -164,6 +164,16 @@ const struct scope *scope_list(const char *depth, uint32_t *count)
     return NULL;
 }
 
+uint32_t scope_phase1(const struct scope *scope)
+{
+    return scope->phase1 != 0 ? scope->phase1 : scope->members / 2 + 1;
+}
+
+uint32_t scope_phase2(const struct scope *scope)
+{
+    return scope->phase2 != 0 ? scope->phase2 : scope->members / 2 + 1;
+}
+
 struct synod_options scope_options(const struct scope *scope, uint32_t self)
 {
     struct synod_options options;
@@ -171,8 +181,8 @@ struct synod_options scope_options(const struct scope *scope, uint32_t self)
     options.self = self + 1;
     options.view = 1;
     options.members.count = scope->members;
-    options.members.phase1 = scope->phase1 != 0 ? scope->phase1 : scope->members / 2 + 1;
-    options.members.phase2 = scope->phase2 != 0 ? scope->phase2 : scope->members / 2 + 1;
+    options.members.phase1 = scope_phase1(scope);
+    options.members.phase2 = scope_phase2(scope);
     for (uint32_t i = 0; i < scope->members; i++) {
         options.members.ids[i] = i + 1;
     }

@@ -67,6 +67,10 @@ const struct scope *scope_list(const char *depth, uint32_t *count);
 /* The options of every core in a scope; `self` counts from 0. */
 struct synod_options scope_options(const struct scope *scope, uint32_t self);
 
+/* Members of a quorum of each phase. */
+uint32_t scope_phase1(const struct scope *scope);
+uint32_t scope_phase2(const struct scope *scope);
+
 /* How much time passes in a time-out, in ms. */
 uint64_t scope_timeout_ms(const struct scope *scope);
 
