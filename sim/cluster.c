@@ -10,7 +10,7 @@
 
 enum {
     STEPS_A_SCAN = 8192, /* A scan takes as long as dozens of steps, ... */
-    STARTS_A_SCAN = 4,   /* ... and there are dozens of lives in a seed. */
+    STARTS_A_SCAN = 8,   /* ... and there are dozens of lives in a seed. */
     LIVES_A_SCAN = 16,   /* To scan the store takes longer. */
     STORM = 100000 /* Frames in a simulated second: six times what any honest seed has sent. */
 };

@@ -17,7 +17,7 @@ enum {
     NARROW_BYTES_MIN = 1000000, /* A second. */
     NARROW_BYTES_MAX = 10000000,
     NARROW_BYTES_LEAST = 200000,  /* Within an election time-out. */
-    OFTEN_SHARE = 4,              /* One of so many small seeds compares states at each revision. */
+    OFTEN_SHARE = 8,              /* One of so many small seeds compares states at each revision. */
     PAST_SHORT = 20,              /* Compactions in a thousand operations, or more. */
     REPORT_EVERY = 64,            /* Revisions. */
     THINKING_US_MAX = 1200000000, /* Of a seed: two thirds of what run.c gives it. */
