@@ -74,8 +74,8 @@ enum disk_damage {
     DISK_WIPED,     /* There is nothing on it any more. */
 };
 
-/* From now on all of a snapshot may be damaged. Most of them are synced once, so that nothing of them
- * is, as a rule. */
+/* From now on all of a snapshot may be damaged. Most are synced once, so that as a rule nothing of
+ * them is. */
 void disk_set_frail_snapshots(struct disk *disk);
 
 /* Damage something. The last thing that a sync made durable in each file is left alone, with all
