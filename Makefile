@@ -241,8 +241,8 @@ scenario: $(BUILD)/test/scenario
 	@$(if $(UPDATE),UPDATE=$(UPDATE)) tools/run-tests $(BUILD)/test/scenario
 
 # SEED=7: that one. SEEDS=2000 FROM=1: so many, from there. SECONDS=360: for so long. SCENARIO=ring:
-# a permanent partition. MUTATIONS=1 MUTANT=2: with a bug on. ARGS: whatever else it takes. The first
-# seed of many that fails is drawn in $(BUILD)/sim.svg.
+# a permanent partition. MUTATIONS=1 MUTANT=2: with a bug on. ARGS: whatever else it takes.
+# The first seed of many that fails is drawn in $(BUILD)/sim.svg.
 sim: $(BUILD)/synod-sim
 	@$(BUILD)/synod-sim $(if $(SEED),--seed $(SEED)) $(if $(SEED)$(SECONDS),,--seeds $(SEEDS)) \
 	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(FROM),--from $(FROM)) \

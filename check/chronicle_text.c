@@ -228,7 +228,7 @@ static uint64_t take_number(struct reading *reading, const char *prefix)
     return number;
 }
 
-/* Revisions have a sign, as etcd's have: one that is below zero could be written, and not be read. */
+/* Revisions have a sign, as etcd's have: one below zero could be written, and not be read. */
 static int64_t revision_of(struct reading *reading, uint64_t number)
 {
     if (number > INT64_MAX) {

@@ -4,6 +4,7 @@
  * bring this replica down. Behind the filter, the same rules are asserted. */
 #include "paxos/filter.h"
 
+#include "base/assert.h"
 #include "paxos/quorum.h"
 #include "synod/core.h"
 
@@ -20,6 +21,8 @@ int filter_entry_is_valid(const struct synod_entry *entry)
 
 int filter_ballot_is_valid(struct synod_ballot ballot, const struct synod_options *options)
 {
+    assert(options != NULL);
+    assert(options->members.count > 0);
     return ballot.round >= 1 && ballot.round <= SYNOD_ROUND_MAX &&
            quorum_position(&options->members, ballot.member) >= 0;
 }

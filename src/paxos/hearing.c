@@ -227,6 +227,7 @@ static int hears_another_able(const struct synod_core *c)
     const int leader = quorum_position(&c->options.members, c->election.leader.member);
     uint32_t set = those_that_say(c, SYNOD_STATUS_ABLE);
     assert(leader >= 0 || synod_ballot_is_none(c->election.leader));
+    assert((set & 1u << c->self) == 0);
     if (leader >= 0 && !MUTANT(150)) {
         set &= ~(1u << leader);
     }
@@ -254,6 +255,7 @@ static int awaits_one_that_stands(const struct synod_core *c)
 {
     const int position = candidate(c);
     assert(position < (int)c->options.members.count);
+    assert(position < 0 || (uint32_t)position != c->self); /* Nobody awaits itself. */
     return position >= 0 && !MUTANT(146) &&
            (c->election.peers[position].status.flags & SYNOD_STATUS_STANDS) != 0;
 }
@@ -263,6 +265,7 @@ static int awaits_one_that_stands(const struct synod_core *c)
 int hearing_awaits(const struct synod_core *c)
 {
     assert(c->election.candidate_ms <= c->now_ms);
+    assert(c->options.election_ms > 0);
     if (candidate(c) >= 0 && c->now_ms - c->election.candidate_ms < c->options.election_ms) {
         MARK("hearing: a candidate has just asked for the promise");
         return 1;
@@ -279,6 +282,7 @@ static int is_heard(const struct synod_core *c, synod_member_id member)
 {
     const int position = quorum_position(&c->options.members, member);
     assert(position < (int)c->options.members.count);
+    assert(member != 0 || position < 0);
     return position >= 0 && ((uint32_t)position == c->self || hearing_of(c, (uint32_t)position));
 }
 
