@@ -1,9 +1,10 @@
 /* election.h -- who should lead: asking, hearing, standing. Safety never depends on it.
  *
  * Every member asks every other, each heartbeat. A member that hears quorums and sees no leader
- * (hearing.h) stands, after a random delay, unless it has promised to one that stands already. A
- * leader that hears no phase 2 quorum for the election time-out gives up, and so does one whose
- * quorum cannot vote, if it hears of a member that could lead.
+ * (hearing.h) stands, after a random delay, unless it has promised to one that stands already, or
+ * hears that another has to one that it does not hear. A leader that hears no phase 2 quorum for
+ * the election time-out gives up, and so does one whose quorum cannot vote, if it hears of a member
+ * that could lead.
  *
  * This makes progress through every partial partition in which some member is connected to a
  * quorum (Ng, Haridi, Carbone: Omni-Paxos, EuroSys 2023, sections 2 and 5): a lone link to a

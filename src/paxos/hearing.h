@@ -4,8 +4,8 @@
  * makes progress. It *sees a leader* if it is one, if it hears one that hears a phase 2 quorum, or
  * if it hears a member that vouches for such a leader, directly and never at third hand. It *could
  * lead* if those that it hears are a phase 1 quorum, and those of them that can vote on what comes
- * next a phase 2 quorum.
- * All of it is computed from the last answers (struct election_peer), and changes nothing. */
+ * next a phase 2 quorum. All of it is computed from the last answers (struct election_peer), and
+ * changes nothing. */
 #ifndef PAXOS_HEARING_H
 #define PAXOS_HEARING_H
 

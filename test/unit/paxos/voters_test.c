@@ -8,16 +8,22 @@ enum {
     NEAR = 5        /* ... and here one slot behind it. */
 };
 
-static void start_with_twenty_slots(struct rig *rig, uint32_t members)
+static void start_with_quorums(struct rig *rig, uint32_t members, uint32_t phase2)
 {
     rig_init(rig, members);
     rig->options.window = WINDOW;
     rig->options.pipeline_max = 8;
+    rig->options.members.phase2 = phase2;
     rig_start(rig);
     for (synod_slot slot = 1; slot <= CHOSEN; slot++) {
         rig_learn(rig, C, slot, 7, CHOSEN);
     }
     rig_flush(rig);
+}
+
+static void start_with_twenty_slots(struct rig *rig, uint32_t members)
+{
+    start_with_quorums(rig, members, members / 2 + 1);
 }
 
 static void answer(struct rig *rig, synod_member_id from, synod_slot chosen, uint32_t flags)
@@ -179,15 +185,7 @@ TEST(voters, are_told_of_another_that_could_lead)
 TEST(voters, need_no_more_than_promises_of_those_behind)
 {
     struct rig rig;
-    rig_init(&rig, 4);
-    rig.options.window = WINDOW;
-    rig.options.pipeline_max = 8;
-    rig.options.members.phase2 = 2;
-    rig_start(&rig);
-    for (synod_slot slot = 1; slot <= CHOSEN; slot++) {
-        rig_learn(&rig, C, slot, 7, CHOSEN);
-    }
-    rig_flush(&rig);
+    start_with_quorums(&rig, 4, 2);
     rig.shows_heartbeats = 1;
     answer(&rig, B, CHOSEN, 0);
     answer(&rig, D, FAR_BEHIND, 0);
