@@ -99,7 +99,7 @@ size_t chronicle_add(struct chronicle *history, const struct step *step)
     uint16_t *count = is_compare                  ? &operation->compare_count
                       : added.place == PLACE_THEN ? &operation->then_count
                                                   : &operation->else_count;
-    assert(*count < UINT16_MAX);
+    assert(*count < CHRONICLE_STEPS_MAX);
     *count = (uint16_t)(*count + 1);
     assert(!is_compare || operation->then_count + operation->else_count == 0);
     assert(added.place != PLACE_THEN || operation->else_count == 0);

@@ -30,6 +30,7 @@
 enum {
     CHRONICLE_KEYS_MAX = 1 << 20, /* Keys are below it. */
     CHRONICLE_MEMBERS_MAX = 64,   /* And members below this. */
+    CHRONICLE_STEPS_MAX = 65535,  /* Of one operation: each of compares, then and else. */
     CHRONICLE_BASE_REVISION = 1   /* Of a store that nobody has written to. */
 };
 

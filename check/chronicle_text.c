@@ -366,11 +366,24 @@ static int is_in_place(const struct reading *reading, const struct step *step)
     return step->place == PLACE_ELSE || operation->else_count == 0;
 }
 
+/* Whether an operation may have one step more in that place. */
+static int has_room(const struct reading *reading, uint8_t place)
+{
+    const struct operation *operation = &reading->history->operations[reading->index];
+    const uint16_t count = place == PLACE_IF     ? operation->compare_count
+                           : place == PLACE_THEN ? operation->then_count
+                                                 : operation->else_count;
+    return count < CHRONICLE_STEPS_MAX;
+}
+
 static void take_step(struct reading *reading, uint8_t place)
 {
     const struct step step = take_request(reading, place);
     if (reading->wrong == NULL && !is_in_place(reading, &step)) {
         complain(reading, "a step where it cannot be");
+    }
+    if (reading->wrong == NULL && !has_room(reading, place)) {
+        complain(reading, "more steps than an operation may have");
     }
     if (reading->wrong == NULL) {
         reading->step = chronicle_add(reading->history, &step);

@@ -108,6 +108,32 @@ TEST(chronicle, says_which_line_is_wrong_and_why)
     }
 }
 
+static int read_txn_of(size_t steps, char *wrong, size_t size)
+{
+    struct chronicle history;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *to = open_memstream(&text, &length);
+    assert_non_null(to);
+    fputs("1 2 c0 m0 done r2 txn", to);
+    for (size_t i = 0; i < steps; i++) {
+        fputs(" then put k1 = 5", to);
+    }
+    assert_int_equal(fclose(to), 0);
+    const int outcome = read_text(text, &history, wrong, size);
+    free(text);
+    chronicle_deinit(&history);
+    return outcome;
+}
+
+TEST(chronicle, has_as_many_steps_as_an_operation_may_have_and_refuses_more)
+{
+    char wrong[200] = "";
+    assert_int_equal(read_txn_of(CHRONICLE_STEPS_MAX, wrong, sizeof wrong), 0);
+    assert_int_equal(read_txn_of(CHRONICLE_STEPS_MAX + 1, wrong, sizeof wrong), -1);
+    assert_non_null(strstr(wrong, "more steps than an operation may have"));
+}
+
 TEST(chronicle, is_copied_whole)
 {
     struct chronicle history;
