@@ -84,14 +84,15 @@ int checker_find_flaw(const struct chronicle *history, struct checker_verdict *v
     return 0;
 }
 
-static void judge_by_search(const struct chronicle *history, int64_t *hints,
+static void judge_by_search(const struct chronicle *history, struct checker_hint *hints,
                             struct checker_verdict *verdict)
 {
     const struct checker_wgl_options options = {.hints = hints};
     checker_wgl_within(history, &options, verdict);
 }
 
-static void judge_states(const struct chronicle *history, __attribute__((unused)) int64_t *hints,
+static void judge_states(const struct chronicle *history,
+                         __attribute__((unused)) struct checker_hint *hints,
                          struct checker_verdict *verdict)
 {
     checker_states(history, verdict);
@@ -106,7 +107,7 @@ const struct checker CHECKERS[CHECKER_COUNT] = {
 enum checker_opinion checker_judge(const struct chronicle *history, struct checker_verdict *verdict)
 {
     struct checker_verdict next;
-    int64_t *hints = checker_allocate(history->operation_count, sizeof *hints);
+    struct checker_hint *hints = checker_allocate(history->operation_count, sizeof *hints);
     *verdict = (struct checker_verdict){.opinion = CHECKER_ACCEPTS};
     for (size_t i = 0; i < CHECKER_COUNT && verdict->opinion != CHECKER_REJECTS; i++) {
         CHECKERS[i].judge(history, hints, &next);

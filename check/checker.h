@@ -42,18 +42,25 @@ int checker_find_flaw(const struct chronicle *history, struct checker_verdict *v
 
 /* -- All of them ---------------------------------------------------------------------------- */
 
+/* How a write of unknown outcome may have been done: what one judge finds out, and another takes
+ * for a hint and for no more. */
+struct checker_hint {
+    int64_t revision; /* 0: nobody can say. */
+    uint8_t branch;   /* enum step_place: what it did. 0: nobody can say. */
+};
+
 struct checker {
     const char *name; /* "replay", "search", "states". */
-    void (*judge)(const struct chronicle *history, int64_t *hints, struct checker_verdict *verdict);
+    void (*judge)(const struct chronicle *history, struct checker_hint *hints,
+                  struct checker_verdict *verdict);
 };
 
 enum {
     CHECKER_COUNT = 3
 };
 
-/* In the order in which they are asked. What the replay finds out of writes that nobody saw the
- * search takes for a hint, and for no more: by operation a revision, 0 for none, which they hand
- * on in `hints`, zeroed before; NULL if they are not to. */
+/* In the order in which they are asked. The replay leaves hints for the search, one for each
+ * operation, zeroed before; NULL if it is not to. */
 extern const struct checker CHECKERS[CHECKER_COUNT];
 
 /* Ask every judge in turn. What one rejects is rejected; what one gave up on is accepted by

@@ -400,19 +400,31 @@ static int replay_event(struct replay *replay, const struct event *event)
     return outcome;
 }
 
-/* Which revisions were found. */
-static void tell(const struct replay *replay, int64_t *revisions)
+/* An operation was done at this revision, in the branch that its compares say if nobody does. */
+static struct checker_hint hint_at(const struct replay *replay, uint32_t operation,
+                                   int64_t revision)
+{
+    const struct operation *done = &replay->history->operations[operation];
+    const uint8_t branch = replay->placements[operation].branch;
+    return (struct checker_hint){revision,
+                                 branch != 0 ? branch : replay_branch(replay, done, revision - 1)};
+}
+
+static void tell(const struct replay *replay, struct checker_hint *hints)
 {
     for (uint32_t i = 0; i < replay->history->operation_count; i++) {
-        const int is_unknown = replay->history->operations[i].outcome == OUTCOME_UNKNOWN;
-        revisions[i] = is_unknown ? replay->placements[i].revision : 0;
+        const int64_t revision = replay->placements[i].revision;
+        if (replay->history->operations[i].outcome == OUTCOME_UNKNOWN && revision != 0) {
+            hints[i] = hint_at(replay, i, revision);
+        }
     }
     for (uint32_t i = 0; i < replay->gap_count; i++) {
-        revisions[replay->gaps[i].member] = replay->gaps[i].revision;
+        const struct gap *gap = &replay->gaps[i];
+        hints[gap->member] = hint_at(replay, gap->member, gap->revision);
     }
 }
 
-static void replay_all(struct replay *replay, int64_t *revisions)
+static void replay_all(struct replay *replay, struct checker_hint *hints)
 {
     const size_t room = replay->history->operation_count + replay->gap_count;
     struct event *events = checker_allocate(room, sizeof *events);
@@ -431,8 +443,8 @@ static void replay_all(struct replay *replay, int64_t *revisions)
         replay->work++;
         is_over = outcome != 0 && !replay_go_back(replay, &next);
     }
-    if (!is_over && revisions != NULL) {
-        tell(replay, revisions);
+    if (!is_over && hints != NULL) {
+        tell(replay, hints);
     }
     replay_forget_timeline(replay);
     replay_forget_search(replay);
@@ -445,14 +457,14 @@ void checker_replay(const struct chronicle *history, struct checker_verdict *ver
     checker_replay_telling(history, NULL, verdict);
 }
 
-void checker_replay_telling(const struct chronicle *history, int64_t *revisions,
+void checker_replay_telling(const struct chronicle *history, struct checker_hint *hints,
                             struct checker_verdict *verdict)
 {
     struct replay replay = {.history = history, .verdict = verdict, .base = history->base};
     *verdict = (struct checker_verdict){.opinion = CHECKER_ACCEPTS};
     if (checker_find_flaw(history, verdict) == 0 && replay_place(&replay) == 0 &&
         replay_check_twice(&replay) == 0 && replay_check_time(&replay) == 0) {
-        replay_all(&replay, revisions);
+        replay_all(&replay, hints);
     }
     replay_forget_places(&replay);
 }

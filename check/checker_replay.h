@@ -28,9 +28,9 @@
  * the search takes. */
 void checker_replay(const struct chronicle *history, struct checker_verdict *verdict);
 
-/* The same, and if it accepts tell which revisions it found for writes of unknown outcome: by
- * operation, as many as the history has, 0 where it found none. `revisions` may be NULL. */
-void checker_replay_telling(const struct chronicle *history, int64_t *revisions,
+/* The same, and if it accepts tell how writes of unknown outcome were done in the order that it
+ * found: a hint for each operation of the history, zeroed before. `hints` may be NULL. */
+void checker_replay_telling(const struct chronicle *history, struct checker_hint *hints,
                             struct checker_verdict *verdict);
 
 #endif /* CHECK_CHECKER_REPLAY_H */

@@ -5,10 +5,11 @@
  *
  *   - A read that fits is taken at once: whatever order there is from here, there is one with
  *     this read first.
- *   - Calls are tried in the order of the revisions that somebody says they were done at. That
- *     proves nothing, and nothing is left untried for it; but if the history is right, the first
- *     try is mostly the right one. Calls of which nobody says anything come last, and of those
- *     that are alike (deletions; puts of values that nobody names) only the one that began first.
+ *   - Calls are tried in the order of the revisions that somebody says they were done at, and of a
+ *     txn first the branch that somebody says it took. That proves nothing, and nothing is left
+ *     untried for it; but if the history is right, the first try is mostly the right one. Calls of
+ *     which nobody says anything come last, and of those that are alike (deletions; puts of values
+ *     that nobody names) only the one that began first.
  *   - A set of taken calls with the value that they left is searched once. Sets are told apart
  *     by 128 bits, the exclusive or of a random number for each call: with a million of them
  *     the odds that any two are mistaken for one another are below 1 in 10^26. */

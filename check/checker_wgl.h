@@ -15,10 +15,9 @@
 #include "check/checker.h"
 
 struct checker_wgl_options {
-    size_t memory_max;    /* Pairs remembered for one key, of 16 bytes; beyond it gives up. 0:
-                           * 100,000. */
-    const int64_t *hints; /* By operation: at which revision it may have been done, where nobody
-                           * says; 0: unknown. NULL: of none. Borrowed for the call. */
+    /* Pairs remembered for one key, of 16 bytes; beyond it gives up. 0: 100,000. */
+    size_t memory_max;
+    const struct checker_hint *hints; /* By operation. NULL: none. Borrowed for the call. */
 };
 
 /* Judge. One key that cannot be explained rejects the history,

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "check/checker.h"
 
 /* Which value a key had at the revision of one of its puts: an open table. */
 struct name {
@@ -21,7 +20,7 @@ struct sighting {
 
 struct registers {
     const struct chronicle *history;
-    const int64_t *hints; /* May be NULL. */
+    const struct checker_hint *hints; /* May be NULL. */
     struct name *names;
     size_t name_mask;
     struct sighting *sightings; /* Values put by operations whose outcome nobody knows. */
@@ -274,10 +273,18 @@ static int64_t find_hint(const struct registers *registers, const struct operati
         const struct sighting *sighting = find_sighting(registers, call->choices[i].write);
         hint = sighting->mod > 0 ? sighting->mod : INT64_MAX;
     }
-    if (hint == INT64_MAX && registers->hints != NULL && registers->hints[call->operation] > 0) {
-        hint = registers->hints[call->operation];
+    if (hint == INT64_MAX && registers->hints != NULL &&
+        registers->hints[call->operation].revision > 0) {
+        hint = registers->hints[call->operation].revision;
     }
     return hint;
+}
+
+/* Whether an operation succeeded, as somebody supposes; -1: nobody does. */
+static int suppose_success(const struct registers *registers, uint32_t index)
+{
+    const uint8_t branch = registers->hints == NULL ? 0 : registers->hints[index].branch;
+    return branch == 0 ? -1 : branch == PLACE_THEN;
 }
 
 static struct register_call project(const struct registers *registers, uint32_t index, uint32_t key)
@@ -287,7 +294,10 @@ static struct register_call project(const struct registers *registers, uint32_t 
     struct register_call call = {.begin_us = operation->begin_us,
                                  .end_us = is_known ? operation->end_us : UINT64_MAX,
                                  .operation = index};
-    for (int branch = 1; branch >= 0; branch--) {
+    const int likely = suppose_success(registers, index);
+    int does_nothing = likely >= 0;
+    for (int i = 0; i < REGISTER_CHOICES_MAX; i++) {
+        const int branch = (i == 0) == (likely != 0);
         const int is_possible =
             is_known ? branch == operation->has_succeeded : branch || operation->compare_count > 0;
         if (is_possible) {
@@ -295,9 +305,10 @@ static struct register_call project(const struct registers *registers, uint32_t 
             const int is_kept = is_known ? says_something(&choice) : choice.write != REGISTER_ANY;
             call.choices[call.choice_count] = choice;
             call.choice_count += is_kept != 0;
+            does_nothing &= !is_kept || branch != likely;
         }
     }
-    call.hint = find_hint(registers, operation, &call);
+    call.hint = does_nothing ? INT64_MAX : find_hint(registers, operation, &call);
     return call;
 }
 
@@ -366,7 +377,7 @@ static void list_operations(struct registers *registers)
 
 /* -- The whole ------------------------------------------------------------------------------ */
 
-struct registers *registers_new(const struct chronicle *history, const int64_t *hints)
+struct registers *registers_new(const struct chronicle *history, const struct checker_hint *hints)
 {
     struct registers *registers = checker_allocate(1, sizeof *registers);
     registers->history = history;

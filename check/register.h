@@ -8,6 +8,7 @@
 #ifndef CHECK_REGISTER_H
 #define CHECK_REGISTER_H
 
+#include "check/checker.h"
 #include "check/chronicle.h"
 
 enum {
@@ -31,14 +32,14 @@ struct register_call {
     int64_t hint; /* At which revision it was done, for all that anybody says; INT64_MAX: nobody. */
     uint32_t operation;
     uint32_t choice_count; /* 0: it says nothing of the key, and does nothing to it. */
-    struct register_choice choices[REGISTER_CHOICES_MAX];
+    struct register_choice choices[REGISTER_CHOICES_MAX]; /* The likelier one first. */
 };
 
 struct registers;
 
-/* Hints for what nobody says anything of: by operation a revision, 0 for none; or NULL. Borrows
- * both while it lives. */
-struct registers *registers_new(const struct chronicle *history, const int64_t *hints);
+/* Hints for what nobody says anything of, one for each operation; or NULL. Borrows both while it
+ * lives. */
+struct registers *registers_new(const struct chronicle *history, const struct checker_hint *hints);
 void registers_free(struct registers *registers);
 
 /* The calls of a key, in order of their beginnings. Borrowed until the next call. */

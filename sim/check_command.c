@@ -55,7 +55,7 @@ static double seconds(void)
 static void judge(const char *name, const struct chronicle *history, struct tally *tally)
 {
     struct checker_verdict verdict;
-    int64_t *hints = checker_allocate(history->operation_count, sizeof *hints);
+    struct checker_hint *hints = checker_allocate(history->operation_count, sizeof *hints);
     for (size_t i = 0; i < CHECKER_COUNT; i++) {
         const double began = seconds();
         CHECKERS[i].judge(history, hints, &verdict);

@@ -1,4 +1,5 @@
 /* checker_test.c -- what each judge makes of histories written by hand. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "check/checker_replay.h"
@@ -234,6 +235,41 @@ TEST(search, follows_the_revisions_as_hints)
     checker_wgl_within(&history, &little, &verdict);
     assert_int_equal(verdict.opinion, CHECKER_ACCEPTS);
     chronicle_deinit(&history);
+}
+
+/* Forty txns of which nobody knows which branch they took, and all may come before anything shows
+ * that one took the wrong one: the replay finds it out, and the search has it for a hint. */
+TEST(search, takes_the_branches_that_the_replay_found_for_hints)
+{
+    struct chronicle history;
+    struct checker_verdict verdict;
+    char *lines = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&lines, &size);
+    assert_non_null(to);
+    fputs("# synod history, base 1\n", to);
+    for (int i = 1; i <= 40; i++) {
+        fprintf(to, "10 - c%d m0 unknown txn if value k2 = 7 then put k1 = %d else put k1 = %d\n",
+                i, 1000 + i, 2000 + i);
+        fprintf(to, "%d %d c%d m0 done r%d succeeded txn if value k1 = %d then put k1 = %d\n",
+                20 * i, 20 * i + 10, 100 + i, 2 * i + 1, 2000 + i, 3000 + i);
+    }
+    assert_int_equal(fclose(to), 0);
+    read_lines(lines, &history);
+    struct checker_hint *hints = checker_allocate(history.operation_count, sizeof *hints);
+    const struct checker_wgl_options little = {.memory_max = 100, .hints = hints};
+    checker_replay_telling(&history, hints, &verdict);
+    assert_int_equal(verdict.opinion, CHECKER_ACCEPTS);
+    checker_wgl_within(&history, &little, &verdict);
+    assert_int_equal(verdict.opinion, CHECKER_ACCEPTS);
+    for (size_t i = 0; i < history.operation_count; i++) {
+        hints[i].branch = 0;
+    }
+    checker_wgl_within(&history, &little, &verdict);
+    assert_int_equal(verdict.opinion, CHECKER_GAVE_UP);
+    free(hints);
+    chronicle_deinit(&history);
+    free(lines);
 }
 
 TEST(states, must_be_the_same_at_the_same_revision)

@@ -258,6 +258,54 @@ TEST(judges, do_not_contradict_each_other_on_spoiled_histories)
     assert_in_range(rejected[1], count / 10, rejected[0] + count / GIVEN_UP_SHARE);
 }
 
+/* -- What hints are worth ------------------------------------------------------------------- */
+
+/* A read shows what was seen elsewhere. */
+static void mix_up(struct chronicle *history, struct prng *prng)
+{
+    if (history->item_count > 0) {
+        const size_t to = (size_t)prng_below(prng, history->item_count);
+        const size_t from = (size_t)prng_below(prng, history->item_count);
+        history->items[to].value = history->items[from].value;
+    }
+}
+
+/* They say where the search begins, and nothing of where it ends. */
+TEST(search, comes_to_the_same_whatever_the_hints_are)
+{
+    enum {
+        OPERATIONS_MAX = 24
+    };
+    unsigned accepted = 0;
+    const uint64_t count = SMALL_SHARE * history_count();
+    for (uint64_t seed = 1; seed <= count; seed++) {
+        struct prng prng = {~seed};
+        struct chronicle history;
+        struct checker_verdict verdicts[2];
+        struct checker_hint hints[OPERATIONS_MAX];
+        const struct checker_wgl_options options = {.hints = hints};
+        draw_small(seed, &history);
+        assert_true(history.operation_count <= OPERATIONS_MAX);
+        if (prng_chance(&prng, 2, 3)) {
+            mix_up(&history, &prng);
+        }
+        for (size_t i = 0; i < history.operation_count; i++) {
+            hints[i].revision = (int64_t)prng_below(&prng, 20);
+            hints[i].branch = (uint8_t)prng_below(&prng, 4);
+            history.operations[i].revision *= prng_chance(&prng, 1, 2);
+        }
+        checker_wgl(&history, &verdicts[0]);
+        checker_wgl_within(&history, &options, &verdicts[1]);
+        if (verdicts[0].opinion != verdicts[1].opinion) {
+            fail_msg("seed %u: with these hints the search %s: %s%s", (unsigned)seed,
+                     checker_opinion_name(verdicts[1].opinion), verdicts[0].text, verdicts[1].text);
+        }
+        accepted += verdicts[0].opinion == CHECKER_ACCEPTS;
+        chronicle_deinit(&history);
+    }
+    assert_in_range(accepted, count / 4, count - count / 10);
+}
+
 /* -- The search against the plainest one there is ------------------------------------------- */
 
 enum {
