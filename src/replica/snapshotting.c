@@ -183,6 +183,9 @@ void snapshotting_consider(struct replica *r)
     if (os_now_us(r->os) < r->writing_backoff.until_us) {
         return; /* It was in vain not long ago, and this is asked after every step. */
     }
+    if (r->applied > SYNOD_SNAPSHOT_SLOT_MAX) {
+        return; /* No start would take it. The log stays whole, and is enough. */
+    }
     if (r->applied == r->snapshot && !r->is_snapshot_wanted) {
         snapshotting_trim(r); /* Nothing but promises: the snapshot that is there will do. */
         return;
